@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Time. Everything that waits or measures takes it from here, so that a test can run on a clock of its own.
+ */
+#ifndef UNAPI_CORE_CLOCK_H
+#define UNAPI_CORE_CLOCK_H
+
+#include <stdint.h>
+
+#define NSEC_PER_SEC  1000000000ULL
+#define NSEC_PER_MSEC 1000000ULL
+#define NSEC_PER_USEC 1000ULL
+
+/* Monotonic nanoseconds (CLOCK_MONOTONIC), or what the virtual clock says. */
+uint64_t unapi_clock_ns(void);
+
+/* Sleep for at least @ns; on the virtual clock, advance it by @ns instead. */
+void unapi_clock_sleep(uint64_t ns);
+
+/* For tests: replace the clock for the whole process. NULL restores the real one. Not thread safe. */
+void unapi_clock_set_virtual(uint64_t *now);
+
+/* The time stamp counter: cheap, monotonic on one machine, its rate given by unapi_cycles_to_ns(). */
+static inline uint64_t unapi_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+/* Convert a difference of unapi_cycles(); calibrated once against CLOCK_MONOTONIC, good to about 0.1 %. */
+uint64_t unapi_cycles_to_ns(uint64_t cycles);
+
+#endif
