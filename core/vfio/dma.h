@@ -2,9 +2,9 @@
 /*
  * Memory that devices reach.
  *
- * A dma_space is one set of I/O page tables: a VFIO container, or one vfio-user server. A dma_mem is a piece of
- * shareable memory (memfd) with one I/O virtual address that is the same in every space, so that a buffer's IOVA
- * follows from its handle alone, whichever device it is sent by.
+ * A dma_space is one set of I/O page tables: a VFIO container, or one vfio-user server. A dma_mem is a piece
+ * of shareable memory (memfd) with one I/O virtual address that is the same in every space, so that a
+ * buffer's IOVA follows from its handle alone, whichever device it is sent by.
  */
 #ifndef UNAPI_CORE_DMA_H
 #define UNAPI_CORE_DMA_H
@@ -29,7 +29,7 @@ struct dma_space_ops {
 struct dma_space {
 	const struct dma_space_ops *ops;
 	char name[64];
-	uint64_t page_sizes; /* bit mask of supported page sizes */
+	uint64_t page_sizes;	/* bit mask of supported page sizes */
 	unsigned int nr_ranges; /* usable IOVA ranges, ascending; 0: everything below 1 << 48 */
 	struct dma_iova_range ranges[DMA_MAX_RANGES];
 	uint32_t max_maps; /* mappings the carrier allows at once (kernel: dma_entry_limit) */
@@ -47,7 +47,7 @@ struct dma_mem {
 	int node;      /* NUMA node asked for, -1 any */
 	enum dma_pages pages;
 	bool shared_by_all; /* mapped into every space, also those that appear later (packet pools) */
-	uint64_t map_mask; /* which spaces have it: dma.c's business */
+	uint64_t map_mask;  /* which spaces have it: dma.c's business */
 	struct list_head link;
 };
 

@@ -25,10 +25,10 @@ struct vfio_area {
 };
 
 struct vfio_region {
-	uint32_t index; /* VFIO_PCI_BAR0_REGION_INDEX ... */
-	uint32_t flags; /* VFIO_REGION_INFO_FLAG_READ | WRITE | MMAP */
-	uint64_t size;	/* 0: the device has no such region */
-	uint64_t offset; /* in the device file (kernel carrier) */
+	uint32_t index;	       /* VFIO_PCI_BAR0_REGION_INDEX ... */
+	uint32_t flags;	       /* VFIO_REGION_INFO_FLAG_READ | WRITE | MMAP */
+	uint64_t size;	       /* 0: the device has no such region */
+	uint64_t offset;       /* in the device file (kernel carrier) */
 	unsigned int nr_areas; /* 0: every access is a call (vfio-user: a message) */
 	struct vfio_area areas[VFIO_MAX_AREAS];
 };
@@ -42,13 +42,17 @@ struct vfio_device;
 
 struct vfio_device_ops {
 	const char *carrier; /* "vfio group", "vfio-user": what the user is told */
-	ssize_t (*region_read)(struct vfio_device *v, struct vfio_region *r, uint64_t off, void *buf, size_t n);
+	ssize_t (*region_read)(struct vfio_device *v, struct vfio_region *r, uint64_t off, void *buf,
+			       size_t n);
 	ssize_t (*region_write)(struct vfio_device *v, struct vfio_region *r, uint64_t off, const void *buf,
 				size_t n);
 	/* Bind eventfds @fds[0..count) to vectors start..start+count of interrupt @index; fd -1 unbinds. */
-	int (*set_irqs)(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count, const int *fds);
-	/* VFIO_IRQ_SET_ACTION_MASK, _UNMASK or _TRIGGER without data on one vector; count 0 disables the index. */
-	int (*irq_action)(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count, uint32_t action);
+	int (*set_irqs)(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count,
+			const int *fds);
+	/* VFIO_IRQ_SET_ACTION_MASK, _UNMASK or _TRIGGER without data on one vector; count 0 disables the
+	 * index. */
+	int (*irq_action)(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count,
+			  uint32_t action);
 	int (*reset)(struct vfio_device *v);
 	void (*close)(struct vfio_device *v);
 };
@@ -64,7 +68,8 @@ enum vfio_event {
 
 typedef void (*vfio_event_fn)(void *arg, struct vfio_device *v, enum vfio_event ev);
 
-/* An fd of the slow path: when it is readable, somebody calls vfio_slow_fd_ready() from one thread at a time. */
+/* An fd of the slow path: when it is readable, somebody calls vfio_slow_fd_ready() from one thread at a time.
+ */
 #define VFIO_MAX_SLOW_FDS 3
 
 struct vfio_device {
@@ -92,13 +97,15 @@ struct vfio_device {
  * vfio_open() - take a device over
  * @spec: "0000:03:00.0", "vfio-user:/path" or "sim:MODEL[,option=value...]" (unapi/netdev.h describes them)
  *
- * On success bus mastering is off, memory decoding on, no interrupt is enabled. -ENODEV no such device; -EINVAL
- * the string; -EBUSY in use; -EACCES, -EPERM; -ENOTSUP what the IOMMU or the server cannot do; -EPROTO a server
- * that breaks the protocol; -ETIMEDOUT one that does not answer. The reason names the command that helps.
+ * On success bus mastering is off, memory decoding on, no interrupt is enabled. -ENODEV no such device;
+ * -EINVAL the string; -EBUSY in use; -EACCES, -EPERM; -ENOTSUP what the IOMMU or the server cannot do;
+ * -EPROTO a server that breaks the protocol; -ETIMEDOUT one that does not answer. The reason names the
+ * command that helps.
  */
 int vfio_open(const char *spec, struct vfio_device **out);
 
-/* Disable interrupts and bus mastering, unmap, and give the device back. Every DMA mapping of it is gone after. */
+/* Disable interrupts and bus mastering, unmap, and give the device back. Every DMA mapping of it is gone
+ * after. */
 void vfio_close(struct vfio_device *v);
 
 /* Reset the function (FLR, or what the carrier has). -ENOTSUP: it has none. */
@@ -114,15 +121,16 @@ int vfio_config_write(struct vfio_device *v, unsigned int off, const void *buf, 
  * vfio_irq_enable() - bind eventfds to as many vectors as the device has, at most @want
  *
  * MSI-X first, then MSI, then INTx (@first says where to start). Returns the number of vectors (>= 1), with
- * v->irq_mode, v->nr_vectors and v->vector_fds set, or a negative errno. Vectors are added one by one where the
- * kernel allows it (no VFIO_IRQ_INFO_NORESIZE), so vfio_irq_enable() may be called again for more.
+ * v->irq_mode, v->nr_vectors and v->vector_fds set, or a negative errno. Vectors are added one by one where
+ * the kernel allows it (no VFIO_IRQ_INFO_NORESIZE), so vfio_irq_enable() may be called again for more.
  */
 int vfio_irq_enable(struct vfio_device *v, enum vfio_irq_mode first, unsigned int want);
 void vfio_irq_disable(struct vfio_device *v);
 /* INTx only: VFIO masks the line at each interrupt; the poller unmasks it here. A no-op for MSI and MSI-X. */
 int vfio_irq_unmask_intx(struct vfio_device *v);
 
-/* Who hears of removal, errors and death. Called from vfio_slow_fd_ready() or from whoever met the failure. */
+/* Who hears of removal, errors and death. Called from vfio_slow_fd_ready() or from whoever met the failure.
+ */
 void vfio_set_event_fn(struct vfio_device *v, vfio_event_fn fn, void *arg);
 void vfio_slow_fd_ready(struct vfio_device *v, int fd);
 
@@ -136,9 +144,9 @@ void vfio_region_write32_slow(struct vfio_device *v, struct vfio_region *r, uint
 volatile uint32_t *vfio_region_ptr32(struct vfio_region *r, uint64_t off);
 
 /*
- * Registers. A device that is gone reads all ones, as PCI does; a write to it is dropped. Little-endian on the
- * bus and in this process alike (x86-64 only). A write is ordered after every earlier store to memory (x86 TSO
- * plus the volatile access; the message carriers send after the stores too).
+ * Registers. A device that is gone reads all ones, as PCI does; a write to it is dropped. Little-endian on
+ * the bus and in this process alike (x86-64 only). A write is ordered after every earlier store to memory
+ * (x86 TSO plus the volatile access; the message carriers send after the stores too).
  */
 static inline uint32_t vfio_read32(struct vfio_device *v, struct vfio_region *r, uint64_t off)
 {

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Making instances: what core/net's netif_napi_add() stands on. The rest is unapi/napi.h. */
+#ifndef UNAPI_CORE_NAPI_H
+#define UNAPI_CORE_NAPI_H
+
+#include <unapi/napi.h>
+#include "core/napi/context.h"
+
+/*
+ * unapi_napi_add() - initialise an instance, born disabled (SCHED and NPSVC set), with @ctx as its home
+ * @name: kept, for reasons and logs
+ *
+ * -EEXIST if LISTED already; -EINVAL for a weight outside 1..NAPI_POLL_WEIGHT (larger is logged and kept).
+ */
+int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char *name, napi_poll_fn poll,
+		   int weight);
+
+/* -EBUSY while enabled. The memory may be freed when it returned. */
+int unapi_napi_del(struct napi_struct *n);
+
+/*
+ * Give a disabled instance its interrupt: @fd is the vector's eventfd (kept, not owned), @fn the handler.
+ * While the instance is enabled @fd is in its home context's epoll, edge triggered, never read by the data
+ * path.
+ */
+int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn);
+
+/* Change the home context, at any time, also of an enabled instance under traffic: ownership is taken, the
+ * vector's eventfd drained and moved, the instance scheduled once on its new home, charged to "mode switch".
+ */
+int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns);
+
+/* Schedule, charging the polls that follow to @cause. */
+bool unapi_napi_schedule_cause(struct napi_struct *n, enum unapi_poll_cause cause);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * NAPI instances: who polls a queue, and when.
+ *
+ * The names and the semantics are those of Linux 7.2 (net/core/dev.c, include/linux/netdevice.h); doc/napi.md
+ * states them. An instance is owned by whoever set SCHED in its state word, and only the owner calls its poll
+ * method. Interrupts, applications and other threads ask for a poll with napi_schedule(); a request that
+ * finds the instance owned leaves MISSED behind, so none is ever lost.
+ */
+#ifndef UNAPI_NAPI_H
+#define UNAPI_NAPI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <unapi/error.h>
+#include <unapi/list.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct unapi_context;
+struct napi_struct;
+
+/* The state word's bits. 0..11 are the kernel's; 16 and up are unapi's own. */
+enum {
+	NAPI_STATE_SCHED = 0,	     /* owned: queued, being polled, or disabled */
+	NAPI_STATE_MISSED = 1,	     /* asked for while owned: the owner polls once more */
+	NAPI_STATE_DISABLE = 2,	     /* napi_disable() waits; new schedules are refused */
+	NAPI_STATE_NPSVC = 3,	     /* the resting mark of a disabled instance */
+	NAPI_STATE_LISTED = 4,	     /* between add and del */
+	NAPI_STATE_NO_BUSY_POLL = 5, /* has no id */
+	NAPI_STATE_IN_BUSY_POLL = 6, /* a busy poller owns it: completions change nothing */
+	NAPI_STATE_PREFER_BUSY_POLL = 7,
+	NAPI_STATE_THREADED = 8,
+	NAPI_STATE_SCHED_THREADED = 9,
+	NAPI_STATE_HAS_NOTIFIER = 10,
+	NAPI_STATE_THREADED_BUSY_POLL = 11,
+	UNAPI_STATE_CALLER = 16,   /* the busy poller is an application between poll_begin and poll_end */
+	UNAPI_STATE_HANDOVER = 17, /* that application is asked to give ownership back at its next poll */
+};
+
+#define NAPIF(bit)	 (1UL << (bit))
+
+/* The kernel's default, and the most packets one poll may deliver (NAPI_POLL_WEIGHT). */
+#define NAPI_POLL_WEIGHT 64
+
+/* How an instance is asked to be polled. */
+enum unapi_poll_mode {
+	UNAPI_POLL_INTERRUPT, /* by its home context, when its interrupt or napi_schedule() asks */
+	UNAPI_POLL_BUSY,      /* by an application thread, all the time, between poll_begin and poll_end */
+};
+
+/* Why a poll was made. Every poll is charged to one of these. */
+enum unapi_poll_cause {
+	UNAPI_CAUSE_IRQ,	 /* an interrupt, and the polls that follow from it */
+	UNAPI_CAUSE_REPOLL,	 /* the repoll timer (deferred interrupts) */
+	UNAPI_CAUSE_WATCHDOG,	 /* the timer that ends a suspension */
+	UNAPI_CAUSE_APP,	 /* an application: napi_schedule(), caller polling, pages that came back */
+	UNAPI_CAUSE_THREAD,	 /* a thread of its own */
+	UNAPI_CAUSE_MODE_SWITCH, /* the one poll that a change of mode or home costs */
+	UNAPI_NR_CAUSES,
+};
+
+/* What an instance has done since it was added. Written by its owner only, read by anyone (each value is
+ * loaded whole; different values may be from different moments). */
+struct unapi_napi_stats {
+	uint64_t irqs;	      /* interrupts taken: runs of the interrupt handler */
+	uint64_t schedules;   /* times ownership was taken to be polled */
+	uint64_t missed;      /* completions that found MISSED and polled again */
+	uint64_t polls;	      /* calls of the poll method */
+	uint64_t empty_polls; /* of these, returned 0 */
+	uint64_t full_polls;  /* of these, used the whole budget */
+	uint64_t work;	      /* packets delivered by polls */
+	uint64_t completions; /* napi_complete_done() that returned true */
+	uint64_t violations;  /* contract violations of the poll method, survived */
+	uint64_t handovers;   /* times a caller-polling application was asked to let go, and did */
+	uint64_t polls_by[UNAPI_NR_CAUSES];
+	uint64_t cycles_by[UNAPI_NR_CAUSES]; /* TSC cycles of ownership, acquire to release */
+};
+
+/* An instance's poll method. Returns the packets delivered (0..budget); when less than @budget it has called
+ * napi_complete_done() first. Runs on the owner's thread. */
+typedef int (*napi_poll_fn)(struct napi_struct *n, int budget);
+
+/* What the home context does when the instance's interrupt has fired: mask it in the device if the device did
+ * not, and napi_schedule(). Runs on the home context's thread. */
+typedef void (*napi_irq_fn)(struct napi_struct *n);
+
+/* An instance. Embedded in a driver's structure; its members are the library's. */
+struct napi_struct {
+	/* one cache line that every poll touches */
+	unsigned long state; /* __atomic builtins only */
+	napi_poll_fn poll;
+	int weight;
+	int defer_hard_irqs_count; /* owner only */
+	struct unapi_context *ctx; /* home; changed under the context lock while owned */
+	uint8_t cause;		   /* enum unapi_poll_cause of the present ownership; owner only */
+	uint8_t mode_asked;	   /* enum unapi_poll_mode */
+	uint8_t reported;	   /* a contract violation was logged */
+	uint8_t pad;
+	uint32_t poll_tick;	    /* counts polls since the last TSC sample; owner only */
+	uint64_t acquired_cycles;   /* TSC when the present ownership began; owner only */
+	struct list_head poll_list; /* in the home context's lists; home thread only */
+
+	struct unapi_napi_stats stats;
+
+	/* slow */
+	struct napi_struct
+		*inbox_next;   /* link in the home context's inbox; the scheduler's while it queues */
+	uint64_t last_poll_ns; /* when a caller-polling application was last seen polling (sampled) */
+	uint64_t poller_tid;   /* which thread that is; 0 none */
+	unsigned int napi_id;  /* >= 8193 while enabled, 0 otherwise */
+	int irq_fd;	       /* its vector's eventfd, -1 none */
+	napi_irq_fn irq_fn;
+	char name[48];	  /* "0000:03:00.0-0": for reasons, logs and show napi */
+	void *owner_data; /* the netdev layer's */
+	struct list_head dev_list;
+	struct list_head ctx_list; /* instances whose home the context is; guarded by the context lock */
+};
+
+/*
+ * Control. Calls for one instance are made by one thread at a time.
+ */
+
+/**
+ * napi_enable() - let an instance be scheduled
+ *
+ * Gives it an id and adds its interrupt to its home context. 0; -EINVAL if it is not added or already
+ * enabled. Kernel: net/core/dev.c napi_enable().
+ */
+UNAPI_API int napi_enable(struct napi_struct *n);
+
+/**
+ * napi_disable() - take ownership for good: no poll runs after it returned, none starts until napi_enable()
+ *
+ * On the thread that runs the home context it runs that context until ownership is free; on another thread it
+ * waits, at most 5 seconds. -EDEADLK from a poll method; -EALREADY if it is disabled; -ETIMEDOUT when the
+ * owner did not let go (the instance is then enabled as before, and has been scheduled once).
+ */
+UNAPI_API int napi_disable(struct napi_struct *n);
+
+/** napi_disable_timeout() - napi_disable() that waits at most @ns nanoseconds */
+UNAPI_API int napi_disable_timeout(struct napi_struct *n, uint64_t ns);
+
+/** napi_synchronize() - wait until a poll that runs now has returned. 0, -EDEADLK, -ETIMEDOUT */
+UNAPI_API int napi_synchronize(struct napi_struct *n);
+
+/** napi_by_id() - the enabled instance with this id, or NULL. Valid while the caller keeps it from being
+ * deleted */
+UNAPI_API struct napi_struct *napi_by_id(unsigned int id);
+
+/*
+ * Datapath. Any thread, lock free, unless said otherwise.
+ */
+
+/**
+ * napi_schedule_prep() - try to take ownership in order to queue
+ *
+ * True: the caller owns the instance and must call __napi_schedule(). False: it is owned already (the owner
+ * has been told by MISSED) or being disabled.
+ */
+UNAPI_API bool napi_schedule_prep(struct napi_struct *n);
+
+/** __napi_schedule() - queue an instance that napi_schedule_prep() gave us on its home context */
+UNAPI_API void __napi_schedule(struct napi_struct *n);
+
+/** __napi_schedule_irqoff() - the same, for the thread that runs the home context (an interrupt handler) */
+UNAPI_API void __napi_schedule_irqoff(struct napi_struct *n);
+
+/** napi_schedule() - ask for a poll. True if this call queued it */
+static inline bool napi_schedule(struct napi_struct *n)
+{
+	if (!napi_schedule_prep(n))
+		return false;
+	__napi_schedule(n);
+	return true;
+}
+
+/** napi_schedule_irqoff() - napi_schedule() from an interrupt handler on the home context's thread */
+static inline bool napi_schedule_irqoff(struct napi_struct *n)
+{
+	if (!napi_schedule_prep(n))
+		return false;
+	__napi_schedule_irqoff(n);
+	return true;
+}
+
+/** napi_if_scheduled_mark_missed() - if it is owned, make its owner poll once more. True if owned or
+ * disabling */
+UNAPI_API bool napi_if_scheduled_mark_missed(struct napi_struct *n);
+
+/**
+ * napi_complete_done() - a poll method found no more work: give ownership up
+ * @work_done: packets this poll delivered, < budget
+ *
+ * Owner only, from the poll method. True: unmask the interrupt. False: somebody else will poll (MISSED, a
+ * busy poller), leave it masked.
+ */
+UNAPI_API bool napi_complete_done(struct napi_struct *n, int work_done);
+
+static inline bool napi_complete(struct napi_struct *n)
+{
+	return napi_complete_done(n, 0);
+}
+
+/*
+ * Poll modes and caller polling.
+ *
+ * unapi_napi_set_mode(BUSY) asks for an application thread. A thread that is ready to poll says so with
+ * unapi_context_set_poller() on the instance's home context, which it also runs. It then calls poll_begin
+ * when unapi_napi_wants_poll() says so, poll in its loop, and lets go when poll answers -ECANCELED.
+ */
+
+/**
+ * unapi_napi_set_mode() - ask for a poll mode, at any time, under traffic. Any thread
+ *
+ * Does not wait: the mode asked for is in force when unapi_napi_mode() says so. -EOPNOTSUPP: BUSY, and no
+ * application thread has declared itself as the poller of its home context.
+ */
+UNAPI_API int unapi_napi_set_mode(struct napi_struct *n, enum unapi_poll_mode mode);
+
+/** unapi_napi_mode() - the mode in force now; differs from what was asked for while a change is pending */
+UNAPI_API enum unapi_poll_mode unapi_napi_mode(const struct napi_struct *n);
+UNAPI_API enum unapi_poll_mode unapi_napi_mode_asked(const struct napi_struct *n);
+
+/** unapi_napi_wants_poll() - true when mode BUSY is asked for and no application polls it. Cheap */
+static inline bool unapi_napi_wants_poll(const struct napi_struct *n)
+{
+	return __atomic_load_n(&n->mode_asked, __ATOMIC_RELAXED) == UNAPI_POLL_BUSY;
+}
+
+/**
+ * unapi_napi_poll_begin() - take ownership to poll from this thread. One compare-and-swap
+ *
+ * On the thread that runs the home context it runs that context until ownership is free; -EAGAIN on another
+ * thread while somebody owns it; -ENETDOWN while disabled; -EDEADLK from a poll method; -EBUSY another
+ * application polls it.
+ */
+UNAPI_API int unapi_napi_poll_begin(struct napi_struct *n);
+
+/**
+ * unapi_napi_poll() - poll once, from the thread that called poll_begin
+ *
+ * Returns the packets delivered (0..budget). -ECANCELED: a hand-over was asked (mode change, disable, another
+ * home) and has been done: ownership is gone, begin again when unapi_napi_wants_poll(). No atomic
+ * read-modify-write on the usual path.
+ */
+UNAPI_API int unapi_napi_poll(struct napi_struct *n, int budget);
+
+/** unapi_napi_poll_end() - give ownership back; the home context polls once and unmasks. 0, -EPERM not the
+ * owner */
+UNAPI_API int unapi_napi_poll_end(struct napi_struct *n);
+
+/** unapi_napi_get_stats() - a copy of the counters. Any thread */
+UNAPI_API void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *st);
+
+/** unapi_napi_irqs_raised() - interrupts the device has raised (the eventfd's own count; reads it). -errno */
+UNAPI_API int64_t unapi_napi_irqs_raised(struct napi_struct *n);
+
+/* What `show napi` says about one instance. */
+struct unapi_napi_info {
+	char name[48];
+	unsigned int napi_id;
+	bool enabled;
+	enum unapi_poll_mode mode, mode_asked;
+	uint64_t poller_tid;	 /* the application thread that polls it, 0 none */
+	uint64_t poller_seen_ns; /* how long ago it was last seen polling */
+	const struct unapi_context *ctx;
+};
+UNAPI_API void unapi_napi_get_info(const struct napi_struct *n, struct unapi_napi_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
