@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A network device, between the applications' interface (unapi/netdev.h) and a driver.
+ *
+ * core/net keeps the life cycle, the queue-to-instance mapping, ownership of transmit queues, statistics and
+ * events; a driver fills struct net_device_ops and embeds struct rx_queue and struct tx_queue in its own.
+ */
+#ifndef UNAPI_CORE_NETDEV_H
+#define UNAPI_CORE_NETDEV_H
+
+#include "core/base/list.h"
+#include "core/napi/napi.h"
+#include "core/net/page_pool.h"
+#include "core/vfio/vfio.h"
+#include <unapi/netdev.h>
+
+#include <pthread.h>
+
+#define NETDEV_MAX_QUEUES 16
+
+struct net_device;
+
+/* One receive queue. The driver's structure begins with it. */
+struct rx_queue {
+	struct net_device *dev;
+	struct napi_struct *napi;
+	struct page_pool *pool;
+	unapi_rx_fn rx_fn; /* never NULL while started */
+	void *rx_arg;
+	uint16_t index;
+	uint16_t batch;		      /* most records for one rx_fn call */
+	struct unapi_rxq_stats stats; /* written by the instance's owner only, relaxed stores */
+};
+
+/* Who may clean a transmit queue besides its producer. */
+enum txq_rest {
+	TXQ_AWAKE,    /* the producer cleans */
+	TXQ_ASLEEP,   /* the queue's instance may clean */
+	TXQ_CLEANING, /* the queue's instance is cleaning now */
+};
+
+/* One transmit queue. The driver's structure begins with it; unapi_tx_burst() is a jump through @burst. */
+struct unapi_txq {
+	unsigned int (*burst)(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
+	unsigned int (*clean)(struct unapi_txq *q); /* producer, or whoever holds CLEANING */
+	struct net_device *dev;
+	struct napi_struct *napi;     /* the instance that serves the queue's interrupt */
+	struct napi_struct *producer; /* the instance whose polls send on it, NULL: an application thread */
+	struct unapi_txq *next_produced; /* list of queues that the same instance produces for */
+	uint32_t rest;			 /* enum txq_rest; __atomic only */
+	bool asleep; /* the producer's own note that it declared sleep: saves the busy path an atomic load */
+	bool claimed;
+	uint16_t index;
+	struct unapi_txq_stats stats; /* written by the producer only, relaxed stores */
+};
+
+/*
+ * One NAPI instance of a device with its queues: a "channel" in ethtool's words. The driver's structure may
+ * embed it.
+ */
+struct channel {
+	struct napi_struct napi;
+	struct net_device *dev;
+	uint16_t index;
+	uint16_t vector; /* its MSI-X vector */
+	uint16_t nr_rx, nr_tx;
+	struct rx_queue *rx[NETDEV_MAX_QUEUES];
+	struct unapi_txq *tx[NETDEV_MAX_QUEUES];
+	struct unapi_txq *produced; /* transmit queues whose producer this instance is */
+};
+
+struct net_device_ops {
+	/* After vfio_open(): reset the device, read the MAC address, fill dev's limits, run the interrupt
+	 * self-test (it may be put off to the first start). Leaves interrupts off. */
+	int (*ndo_init)(struct net_device *dev);
+	void (*ndo_uninit)(struct net_device *dev);
+	/* Make rings, pools, channels and instances (netif_napi_add()) for dev->conf, all disabled; and take
+	 * them away. */
+	int (*ndo_configure)(struct net_device *dev);
+	void (*ndo_unconfigure)(struct net_device *dev);
+	/* Bring the device up: rings filled, queues on, instances enabled, interrupts on; and down: instances
+	 * disabled, queues off, every buffer given back. ndo_stop may answer -ETIMEDOUT and then leaves the
+	 * device up. */
+	int (*ndo_open)(struct net_device *dev);
+	int (*ndo_stop)(struct net_device *dev);
+	int (*ndo_reset)(struct net_device *dev); /* while stopped */
+	int (*ndo_set_promisc)(struct net_device *dev, bool on);
+	int (*ndo_get_link)(struct net_device *dev, struct unapi_link *link);
+	/* Fold the device's clear-on-read counters into the driver's sums. Called with dev->stats_lock held.
+	 */
+	void (*ndo_update_stats)(struct net_device *dev);
+	/* After ndo_update_stats: fill what the queues cannot know (rx_missed, rx_errors). */
+	void (*ndo_get_stats)(struct net_device *dev, struct unapi_dev_stats *st);
+	/* Call @put for each named hardware counter. */
+	void (*ndo_get_xstats)(struct net_device *dev, void (*put)(void *arg, const char *name, uint64_t v),
+			       void *arg);
+	void (*ndo_clear_stats)(struct net_device *dev);
+};
+
+struct net_driver {
+	const char *name;
+	const struct {
+		uint16_t vendor, device;
+	} * ids; /* ends with {0, 0} */
+	size_t priv_size;
+	const struct net_device_ops *ops;
+};
+
+/* The drivers this library was built with, ended by NULL (drivers/drivers.c). */
+extern const struct net_driver *const net_drivers[];
+
+enum netdev_state { NETDEV_OPENED, NETDEV_CONFIGURED, NETDEV_STARTED };
+
+struct net_device {
+	char name[64];
+	const struct net_driver *driver;
+	const struct net_device_ops *ops;
+	struct vfio_device *vfio;
+	enum netdev_state state; /* control thread only; relaxed loads elsewhere */
+	bool removed;		 /* all ones were read, or the carrier said so; set once */
+	bool promisc;
+	bool automask, latches; /* what the self-test found */
+	uint8_t mac[6];
+	uint16_t mtu;
+	unsigned int max_rxq, max_txq, min_desc, max_desc, desc_align;
+	struct unapi_dev_conf conf; /* what is configured, defaults filled in; ctx points to owned_ctx */
+	struct unapi_context *owned_ctx[NETDEV_MAX_QUEUES + 1];
+	unsigned int nr_channels;
+	struct channel *channels[NETDEV_MAX_QUEUES];
+	struct rx_queue *rxq[NETDEV_MAX_QUEUES];
+	struct unapi_txq *txq[NETDEV_MAX_QUEUES];
+	struct unapi_source slow_src[VFIO_MAX_SLOW_FDS];
+	struct unapi_tick tick;
+	pthread_mutex_t stats_lock; /* guards the driver's sums of clear-on-read counters */
+	struct unapi_link link;	    /* as last reported; slow-path thread */
+	unapi_dev_event_fn event_fn;
+	void *event_arg;
+	_Alignas(UNAPI_CACHELINE) uint8_t priv[]; /* the driver's, driver->priv_size bytes, zeroed */
+};
+
+static inline void *netdev_priv(struct net_device *dev)
+{
+	return dev->priv;
+}
+
+/* netif_napi_add() - add a channel's instance, its home context chosen from dev->conf, named "<dev>-<index>"
+ */
+int netif_napi_add(struct net_device *dev, struct channel *ch, napi_poll_fn poll);
+int netif_napi_del(struct channel *ch);
+
+/* The driver tells what happened; any thread (events are delivered on the caller's). */
+void netdev_event(struct net_device *dev, enum unapi_dev_event ev);
+/* All ones came back from a register: look again at STATUS-like @confirm value; marks the device removed,
+ * once. */
+void netdev_removed(struct net_device *dev);
+
+/*
+ * The producer's instance polls: clean what it produces for. Then, before it completes: declare sleep on each
+ * queue that still has packets in flight. Called by a driver's poll method as its last act before
+ * napi_complete_done().
+ */
+unsigned int netdev_clean_produced(struct channel *ch);
+void netdev_sleep_produced(struct channel *ch);
+/* A transmit interrupt's work: clean the channel's queues whose producers sleep (or have none). */
+unsigned int netdev_clean_sleeping(struct channel *ch);
+/* First thing in a burst function when q->asleep: withdraw the declaration, waiting out a cleaner. */
+void txq_wake(struct unapi_txq *q);
+
+/* A counter of one writer, read by others: a relaxed store, no read-modify-write. */
+static inline void stat_add(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+}
+
+#endif

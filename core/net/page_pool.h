@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What drivers do with a page pool; unapi/page_pool.h is the applications' half. */
+#ifndef UNAPI_CORE_PAGE_POOL_H
+#define UNAPI_CORE_PAGE_POOL_H
+
+#include "core/base/compiler.h"
+#include "core/vfio/dma.h"
+#include <unapi/napi.h>
+#include <unapi/page_pool.h>
+
+/* Space before a received packet's data, for headers an application prepends. */
+#define PAGE_POOL_HEADROOM 64
+/* What a receive descriptor is told it may fill (SRRCTL.BSIZEPACKET counts in KiB). */
+#define PAGE_POOL_RX_SIZE  2048
+
+/*
+ * A pool whose owner is whoever polls @napi; @napi NULL: the calling thread. A starving pool schedules @napi
+ * when buffers come back.
+ */
+int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struct page_pool **out);
+/* All buffers must be back: -EBUSY with their number otherwise. */
+int page_pool_destroy(struct page_pool *pool);
+
+/* Owner only. Take up to @n buffer handles; looks at the return rings when the cache runs short. */
+unsigned int page_pool_alloc_bulk(struct page_pool *pool, uint32_t *bufs, unsigned int n);
+
+/* Give handles back, of any pools, one reference each; none is SHARED unless @shared says to look. Any
+ * thread: the owner's buffers go straight into its cache, the others over a return ring. */
+void page_pool_put_bulk(const uint32_t *bufs, unsigned int n, bool shared);
+
+/*
+ * Owner only: the instance is about to complete with its ring short of buffers. Sets STARVING, then looks at
+ * the return rings once more (the fence between the two pairs with the returner's, which publishes first and
+ * looks at STARVING then). True: there are buffers after all, do not complete. False: whoever returns some
+ * will schedule the instance.
+ */
+bool page_pool_starve(struct page_pool *pool);
+
+const struct unapi_pool_view *page_pool_view(const struct page_pool *pool);
+unsigned int page_pool_id(const struct page_pool *pool);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Network devices.
+ *
+ * open -> configure -> start -> (traffic) -> stop -> close. Control calls for one device are made by one
+ * thread at a time and may sleep. Packets arrive by a callback in poll context; they leave by
+ * unapi_tx_burst().
+ */
+#ifndef UNAPI_NETDEV_H
+#define UNAPI_NETDEV_H
+
+#include <unapi/context.h>
+#include <unapi/napi.h>
+#include <unapi/packet.h>
+#include <unapi/page_pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct net_device;
+struct unapi_txq;
+
+/**
+ * unapi_dev_open() - take a NIC over
+ * @spec: "0000:03:00.0", a function bound to vfio-pci; "vfio-user:/path", a vfio-user server's socket;
+ *        "sim:igb[,key=value...]", the embedded simulated NIC (keys: unapi-simnic(1))
+ *
+ * The device is reset and its MAC address read; nothing runs yet. -EINVAL a malformed string, -ENODEV no such
+ * device or no driver for it, -EBUSY in use, -EACCES/-EPERM, -ENOTSUP, -ENOMEM (locked-memory limit), -EPROTO
+ * a misbehaving server.
+ */
+UNAPI_API int unapi_dev_open(const char *spec, struct net_device **out);
+
+/** unapi_dev_close() - stop if started, and give everything back. The pointer is invalid after it. Never
+ * fails; -EDEADLK from a poll method (nothing done) */
+UNAPI_API int unapi_dev_close(struct net_device *dev);
+
+struct unapi_dev_conf {
+	unsigned int rxq, txq; /* queues; 0: 1 */
+	unsigned int rxd,
+		txd; /* descriptors a ring; 0: 512. A multiple of 8 within unapi_dev_info's limits */
+	unsigned int rx_batch; /* most records one rx callback gets; 0: 32; at least UNAPI_MAX_FRAGS, at most
+				  512 */
+	unsigned int pool_extra; /* buffers a pool has beyond full rx and tx rings; 0: 256 */
+	bool rx_meta;		 /* fill unapi_rx_meta */
+	/* Home contexts: instance i gets ctx[i % nr_ctx]; the device's slow path goes to ctx[0]. At least
+	 * one. */
+	struct unapi_context **ctx;
+	unsigned int nr_ctx;
+};
+
+/** unapi_dev_configure() - set queues up, while stopped. -EBUSY started; -EINVAL/-ERANGE out of limits;
+ * -ENOMEM */
+UNAPI_API int unapi_dev_configure(struct net_device *dev, const struct unapi_dev_conf *conf);
+
+/** unapi_dev_start() - enable queues, interrupts and instances. -EINVAL not configured, -EALREADY, -ENODEV
+ * gone */
+UNAPI_API int unapi_dev_start(struct net_device *dev);
+
+/** unapi_dev_stop() - no callback of this device runs after it returned. -EDEADLK from a poll method;
+ * -ETIMEDOUT if an owner does not let go (the device then goes on as before) */
+UNAPI_API int unapi_dev_stop(struct net_device *dev);
+
+/** unapi_dev_reset() - stop, reset the hardware, and start again if it was started. Configuration is kept */
+UNAPI_API int unapi_dev_reset(struct net_device *dev);
+
+/**
+ * unapi_rx_fn - packets have come
+ * @pkts: @n records, whole packets, now the callee's; @meta: as many, or NULL when off
+ *
+ * On the thread that polls the queue's instance. The arrays are the driver's, valid during the call only; the
+ * callee may change the records. It must send, keep (by copying the records) or free every one.
+ */
+typedef void (*unapi_rx_fn)(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta,
+			    unsigned int n);
+
+/** unapi_dev_set_rx() - who gets queue @q's packets; NULL: they are freed. -EBUSY while started, -EINVAL no
+ * such queue */
+UNAPI_API int unapi_dev_set_rx(struct net_device *dev, unsigned int q, unapi_rx_fn fn, void *arg);
+
+/** unapi_dev_txq() - transmit queue @q, valid until the next configure or close; NULL if there is none */
+UNAPI_API struct unapi_txq *unapi_dev_txq(struct net_device *dev, unsigned int q);
+
+/**
+ * unapi_txq_claim() - become the queue's only producer
+ * @producer: the instance whose rx callbacks will call unapi_tx_burst(); it also cleans the queue when it
+ * polls, and puts it to sleep when it completes. NULL: an application thread, which calls unapi_txq_sleep()
+ * itself
+ *
+ * -EBUSY: it has a producer. Claims end by unapi_txq_release(), configure or close.
+ */
+UNAPI_API int unapi_txq_claim(struct unapi_txq *txq, struct napi_struct *producer);
+UNAPI_API void unapi_txq_release(struct unapi_txq *txq);
+
+/** unapi_txq_sleep() - the producing thread will not call for a while: let the queue's instance clean.
+ * Withdrawn by the next burst */
+UNAPI_API void unapi_txq_sleep(struct unapi_txq *txq);
+
+/**
+ * unapi_tx_burst() - send packets
+ * @pkts: @n records, whole packets
+ *
+ * Producer only. Returns how many records were taken, a prefix of whole packets; the rest stays the caller's.
+ * The queue frees what it took once it is sent. 0 while the device is stopped or gone. A packet that can
+ * never be sent (longer than the device allows, more than UNAPI_MAX_FRAGS records, no data) is taken, dropped
+ * and counted (tx_errors).
+ */
+UNAPI_API unsigned int unapi_tx_burst(struct unapi_txq *txq, struct unapi_pkt *pkts, unsigned int n);
+
+/** unapi_txq_clean() - free what has been sent. Producer only; returns the buffers freed */
+UNAPI_API unsigned int unapi_txq_clean(struct unapi_txq *txq);
+
+/* What the device is and has. */
+struct unapi_dev_info {
+	char name[64];	      /* as opened */
+	char driver[16];      /* "igb" */
+	char carrier[32];     /* "vfio group 12", "vfio-user" */
+	char irq_mode[8];     /* "MSI-X", "MSI", "INTx"; "" before configure */
+	unsigned int vectors; /* in use */
+	bool automask;	      /* the device masks a vector by itself when it fires (self-test) */
+	bool latches;	      /* a cause raised while masked fires on unmask (self-test) */
+	uint16_t vendor_id, device_id;
+	uint8_t mac[6];
+	int numa_node;
+	unsigned int max_rxq, max_txq, min_desc, max_desc, desc_align;
+	unsigned int rxq, txq, rxd, txd; /* configured; 0 before */
+	unsigned int mtu;
+	unsigned int nr_napi; /* instances */
+	bool started, promisc, removed;
+};
+UNAPI_API void unapi_dev_get_info(const struct net_device *dev, struct unapi_dev_info *info);
+
+/** unapi_dev_napi() - instance @i of the device, valid until the next configure or close; NULL if there is
+ * none */
+UNAPI_API struct napi_struct *unapi_dev_napi(struct net_device *dev, unsigned int i);
+/** unapi_dev_rxq_napi(), unapi_dev_txq_napi() - the instance that serves a queue (queues may share one) */
+UNAPI_API struct napi_struct *unapi_dev_rxq_napi(struct net_device *dev, unsigned int q);
+UNAPI_API struct napi_struct *unapi_dev_txq_napi(struct net_device *dev, unsigned int q);
+/** unapi_dev_rxq_pool() - the page pool of receive queue @q */
+UNAPI_API struct page_pool *unapi_dev_rxq_pool(struct net_device *dev, unsigned int q);
+
+struct unapi_link {
+	bool up, full_duplex, autoneg;
+	unsigned int speed; /* Mb/s, 0 when down */
+};
+UNAPI_API int unapi_dev_get_link(struct net_device *dev, struct unapi_link *link);
+UNAPI_API int unapi_dev_set_promisc(struct net_device *dev, bool on);
+
+enum unapi_dev_event {
+	UNAPI_DEV_LINK_UP,
+	UNAPI_DEV_LINK_DOWN,
+	UNAPI_DEV_REMOVE_REQUEST, /* the kernel wants the device back: close it soon */
+	UNAPI_DEV_REMOVED,	  /* it is gone; close it */
+	UNAPI_DEV_ERROR,	  /* an uncorrectable error; unapi_dev_reset() may help */
+};
+/** unapi_dev_event_fn - something happened to a device. On the thread of the device's slow path (ctx[0]) */
+typedef void (*unapi_dev_event_fn)(void *arg, struct net_device *dev, enum unapi_dev_event ev);
+UNAPI_API void unapi_dev_set_event(struct net_device *dev, unapi_dev_event_fn fn, void *arg);
+
+struct unapi_dev_stats {
+	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes; /* by the driver's queues, CRC not counted */
+	uint64_t rx_missed;	/* dropped by the device for want of descriptors */
+	uint64_t rx_errors;	/* bad packets: by the device, or with a hostile descriptor */
+	uint64_t rx_alloc_fail; /* refills that found no buffer */
+	uint64_t tx_errors;	/* packets that could not be sent at all */
+};
+UNAPI_API void unapi_dev_get_stats(struct net_device *dev, struct unapi_dev_stats *st);
+/** unapi_dev_clear_stats() - count from zero again (the instances' counters too) */
+UNAPI_API void unapi_dev_clear_stats(struct net_device *dev);
+
+/* Per queue, in the netdev family's qstats terms. */
+struct unapi_rxq_stats {
+	uint64_t packets, bytes, alloc_fail, errors, too_many_frags;
+};
+struct unapi_txq_stats {
+	uint64_t packets, bytes, errors;
+	uint64_t stop, wake; /* bursts that found the ring full; first bursts that went through again */
+};
+UNAPI_API int unapi_dev_get_rxq_stats(struct net_device *dev, unsigned int q, struct unapi_rxq_stats *st);
+UNAPI_API int unapi_dev_get_txq_stats(struct net_device *dev, unsigned int q, struct unapi_txq_stats *st);
+
+/* Everything countable, by name. */
+struct unapi_xstat {
+	char name[64];
+	uint64_t value;
+};
+/** unapi_dev_get_xstats() - fill up to @n; returns how many there are */
+UNAPI_API int unapi_dev_get_xstats(struct net_device *dev, struct unapi_xstat *x, unsigned int n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
