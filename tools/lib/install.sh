@@ -1,0 +1,175 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Installs what building (build), checking (check) and the virtual machine tests (vm) need, on Debian 12 and 13.
+#
+#   tools/lib/install.sh SET...
+#
+# It says first what it is about to do, does only what is missing, and does nothing at all when nothing is. The guest's
+# kernel and busybox are Debian packages too, but they are only downloaded and unpacked into a cache, never installed.
+# UNAPI_NO_INSTALL=1 makes it trust that everything is there already (other systems, offline machines).
+set -euo pipefail
+
+build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 libpci-dev libnuma-dev libjansson-dev libcmocka-dev
+	libedit-dev libpcap-dev)
+check_packages=(clang valgrind iproute2)
+vm_packages=(qemu-system-x86)
+unpacked_packages=(linux-image-amd64 busybox-static)
+qemu_wanted=8 # the first release with -device igb
+cache=${UNAPI_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/unapi}
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+	say "install: $*"
+	exit 1
+}
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+qemu_is_recent() {
+	local version
+	version=$(dpkg-query -W -f='${Version}' qemu-system-x86 2>/dev/null) || return 1
+	dpkg --compare-versions "${version#*:}" ge "$qemu_wanted"
+}
+
+# The machine's own mirror of the release, whatever syntax its sources are written in.
+mirror_of() {
+	apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+		awk -v suite="$1" '$2 == suite && $3 == "main" { print $1; exit }'
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "not root, and there is no sudo: run \"$0 ${sets[*]}\" as root first"
+	fi
+}
+
+apt() {
+	local log
+	log=$(mktemp)
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >"$log" 2>&1 || {
+		tail -n 20 "$log" >&2
+		rm -f "$log"
+		die "apt-get $* failed"
+	}
+	rm -f "$log"
+}
+
+lists_are_fresh=false
+refresh_lists() {
+	$lists_are_fresh || apt update
+	lists_are_fresh=true
+}
+
+# What the guest needs of a package, not the 400 MB that a kernel unpacks to. The stamp at the end of the cached
+# directory's name changes when this list does.
+unpack_stamp=1
+guest_files=(./boot/vmlinuz-* ./bin/busybox ./usr/bin/busybox)
+for tree in virt drivers/vfio drivers/iommu drivers/virtio drivers/char drivers/net/ethernet/intel drivers/i2c \
+	drivers/dca drivers/ptp drivers/pps drivers/net/phy net/core; do
+	guest_files+=("./lib/modules/*/kernel/$tree/*" "./usr/lib/modules/*/kernel/$tree/*")
+done
+
+# linux-image-amd64 is empty and depends on the kernel of the day.
+real_package() {
+	if [ "$1" = linux-image-amd64 ]; then
+		apt-cache depends "$1" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+	else
+		echo "$1"
+	fi
+}
+
+unpack() {
+	local name=$1 package work
+	package=$(real_package "$name")
+	[ -n "$package" ] || die "the package lists know no $name: is \"main\" among this machine's Debian sources?"
+	work=$(mktemp -d "$cache/unpack.XXXXXX")
+	# apt's own download user cannot write into a private directory, and says so; the download works all the same.
+	(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package") >&2 || die "cannot download $package"
+	mkdir "$work/tree"
+	dpkg-deb --fsys-tarfile "$work"/*.deb | tar -x -C "$work/tree" --wildcards "${guest_files[@]}" 2>/dev/null || true
+	[ -n "$(ls "$work/tree")" ] || die "$package holds none of the files a guest needs"
+	chmod -R u+rwX,go+rX "$work/tree"
+	rm -rf "${cache:?}/$name"-*
+	mv "$work/tree" "$cache/$name-$unpack_stamp"
+	rm -rf "$work"
+}
+
+[ $# -gt 0 ] || die "usage: $0 build|check|vm..."
+sets=("$@")
+wanted=() unpacked=()
+for set in "${sets[@]}"; do
+	case $set in
+	build) wanted+=("${build_packages[@]}") ;;
+	check) wanted+=("${check_packages[@]}") ;;
+	vm) wanted+=("${vm_packages[@]}") unpacked+=("${unpacked_packages[@]}") ;;
+	*) die "unknown set \"$set\": build, check or vm" ;;
+	esac
+done
+[ -z "${UNAPI_NO_INSTALL:-}" ] || exit 0
+
+release=unknown
+[ ! -r /etc/os-release ] || release=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-unknown}")
+case $release in
+debian-12) wanted=("${wanted[@]/%clang/clang clang-format-14}") qemu_suite=bookworm-backports ;;
+debian-13) wanted=("${wanted[@]/%clang/clang clang-format}") qemu_suite= ;;
+*)
+	say "This system ($release) is neither Debian 12 nor Debian 13, so nothing was installed. By Debian's names, what is needed:"
+	say "    ${wanted[*]}"
+	[ ${#unpacked[@]} = 0 ] ||
+		say "QEMU must be release $qemu_wanted or newer. Unpacked into $cache/NAME-$unpack_stamp: ${unpacked[*]}."
+	say "When all that is in place, set UNAPI_NO_INSTALL=1 and run the same command again."
+	exit 1
+	;;
+esac
+
+missing=() from_suite=() to_unpack=()
+for package in ${wanted[*]}; do
+	if [ "$package" = qemu-system-x86 ] && [ -n "$qemu_suite" ]; then
+		qemu_is_recent || from_suite+=("$package")
+	else
+		installed "$package" || missing+=("$package")
+	fi
+done
+for package in "${unpacked[@]}"; do
+	[ -d "$cache/$package-$unpack_stamp" ] || to_unpack+=("$package")
+done
+[ $((${#missing[@]} + ${#from_suite[@]} + ${#to_unpack[@]})) -gt 0 ] || exit 0
+
+[ ${#missing[@]} = 0 ] || say "Installing Debian packages: ${missing[*]}"
+if [ ${#from_suite[@]} -gt 0 ]; then
+	say "Installing from $qemu_suite, since $release's own are too old: ${from_suite[*]}"
+	suite_missing=false
+	[ -n "$(mirror_of "$qemu_suite")" ] || suite_missing=true
+	! $suite_missing || say "  and adding that suite to apt's sources: /etc/apt/sources.list.d/unapi-backports.sources"
+fi
+[ ${#to_unpack[@]} = 0 ] || say "Unpacking into $cache, not installing: ${to_unpack[*]}"
+
+if [ ${#from_suite[@]} -gt 0 ] && $suite_missing; then
+	mirror=$(mirror_of "${qemu_suite%-backports}")
+	[ -n "$mirror" ] || die "apt's sources name no mirror of ${qemu_suite%-backports}, so $qemu_suite has no address"
+	printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$mirror" "$qemu_suite" \
+		/usr/share/keyrings/debian-archive-keyring.gpg |
+		as_root tee /etc/apt/sources.list.d/unapi-backports.sources >/dev/null
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+	refresh_lists
+	apt install --no-install-recommends -y "${missing[@]}"
+fi
+if [ ${#from_suite[@]} -gt 0 ]; then
+	refresh_lists
+	apt install --no-install-recommends -y -t "$qemu_suite" "${from_suite[@]}"
+fi
+if [ ${#to_unpack[@]} -gt 0 ]; then
+	mkdir -p "$cache"
+	exec 9>"$cache/lock"
+	flock 9 # two checkouts may be checked at once
+	for package in "${to_unpack[@]}"; do
+		[ ! -d "$cache/$package-$unpack_stamp" ] || continue
+		apt-cache show "$package" >/dev/null 2>&1 || refresh_lists
+		unpack "$package"
+	done
+fi
