@@ -15,9 +15,9 @@ class Missing(Exception):
     """Something that this machine lacks; the text says what, and how to get it."""
 
 
-# The names carry the stamp of tools/lib/install.sh, which fills the cache.
-KERNEL = "linux-image-amd64-1"
-BUSYBOX = "busybox-static-1"
+# The directory that tools/lib/install.sh fills.
+GUEST = "guest-2"
+DEFAULT_KERNEL = "linux-image-amd64"
 
 INIT = """#!/bin/sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LD_LIBRARY_PATH={library_path}
@@ -48,7 +48,7 @@ def cache_directory():
 
 
 def unpacked(name):
-    path = cache_directory() / name
+    path = cache_directory() / GUEST / name
     if not path.is_dir():
         raise Missing(f"{path} is not there: run tools/lib/install.sh vm")
     return path
@@ -179,9 +179,16 @@ def add_libraries(image, programs, library_path="", leave_out=None):
             image.add(library, pathlib.Path(library).read_bytes())
 
 
-def build(work, build_directory, modules_loaded, modules_at_hand=()):
+def newest_kernel():
+    """Of the kernels at hand, the newest: Debian 12's tests have a second one."""
+    kernels = (cache_directory() / GUEST).glob("linux-image-*/boot/vmlinuz-*")
+    newest = max(kernels, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)], default=None)
+    return newest.parent.parent.name if newest else DEFAULT_KERNEL
+
+
+def build(work, build_directory, modules_loaded, modules_at_hand=(), kernel_name=DEFAULT_KERNEL):
     """Writes the initramfs into work; returns the kernel's path and the initramfs's."""
-    kernel, busybox = unpacked(KERNEL), unpacked(BUSYBOX)
+    kernel, busybox = unpacked(kernel_name), unpacked("busybox-static")
     modules = Modules(kernel)
     here = pathlib.Path(build_directory) / "tests" / "vm"
     image = Initramfs()

@@ -38,13 +38,7 @@ mirror_of() {
 }
 
 as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
-	else
-		die "not root, and there is no sudo: run \"$0 ${sets[*]}\" as root first"
-	fi
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 apt() {
@@ -64,9 +58,9 @@ refresh_lists() {
 	lists_are_fresh=true
 }
 
-# What the guest needs of a package, not the 400 MB that a kernel unpacks to. The stamp at the end of the cached
-# directory's name changes when this list does.
-unpack_stamp=1
+# What the guest needs of a package, not the 400 MB that a kernel unpacks to. The number in the directory's name changes
+# when this list does.
+guest=$cache/guest-2
 guest_files=(./boot/vmlinuz-* ./bin/busybox ./usr/bin/busybox)
 for tree in virt drivers/vfio drivers/iommu drivers/virtio drivers/char drivers/net/ethernet/intel drivers/i2c \
 	drivers/dca drivers/ptp drivers/pps drivers/net/phy net/core; do
@@ -74,27 +68,41 @@ for tree in virt drivers/vfio drivers/iommu drivers/virtio drivers/char drivers/
 done
 
 # linux-image-amd64 is empty and depends on the kernel of the day.
-real_package() {
-	if [ "$1" = linux-image-amd64 ]; then
-		apt-cache depends "$1" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
-	else
-		echo "$1"
-	fi
+real_package() { # NAME[@SUITE]
+	case $1 in
+	linux-image-amd64*)
+		apt-cache -t "$(suite_of "$1")" depends linux-image-amd64 |
+			sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+		;;
+	*) echo "$1" ;;
+	esac
 }
 
-unpack() {
-	local name=$1 package work
-	package=$(real_package "$name")
-	[ -n "$package" ] || die "the package lists know no $name: is \"main\" among this machine's Debian sources?"
-	work=$(mktemp -d "$cache/unpack.XXXXXX")
+suite_of() { # NAME[@SUITE]
+	case $1 in
+	*@*) echo "${1#*@}" ;;
+	*) echo "$codename" ;;
+	esac
+}
+
+download() { # NAME[@SUITE], into this directory
+	local package
+	package=$(real_package "$1")
 	# apt's own download user cannot write into a private directory, and says so; the download works all the same.
-	(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package") >&2 || die "cannot download $package"
-	mkdir "$work/tree"
-	dpkg-deb --fsys-tarfile "$work"/*.deb | tar -x -C "$work/tree" --wildcards "${guest_files[@]}" 2>/dev/null || true
-	[ -n "$(ls "$work/tree")" ] || die "$package holds none of the files a guest needs"
-	chmod -R u+rwX,go+rX "$work/tree"
-	rm -rf "${cache:?}/$name"-*
-	mv "$work/tree" "$cache/$name-$unpack_stamp"
+	[ -n "$package" ] && apt-get -qq -o APT::Sandbox::User=root download "$package"
+}
+
+unpack() { # NAME[@SUITE]
+	local work
+	work=$(mktemp -d "$cache/unpack.XXXXXX")
+	cd "$work"
+	download "$1" 2>/dev/null || { refresh_lists && download "$1" >&2; } || die "cannot download $1"
+	mkdir tree
+	dpkg-deb --fsys-tarfile ./*.deb | tar -x -C tree --wildcards "${guest_files[@]}" 2>/dev/null || true
+	[ -n "$(ls tree)" ] || die "$1 holds none of the files a guest needs"
+	chmod -R u+rwX,go+rX tree
+	mv tree "$guest/$1"
+	cd /
 	rm -rf "$work"
 }
 
@@ -114,20 +122,26 @@ done
 release=unknown
 [ ! -r /etc/os-release ] || release=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-unknown}")
 case $release in
-debian-12) wanted=("${wanted[@]/%clang/clang clang-format-14}") qemu_suite=bookworm-backports ;;
-debian-13) wanted=("${wanted[@]/%clang/clang clang-format}") qemu_suite= ;;
+debian-12)
+	codename=bookworm
+	qemu_suite=bookworm-backports
+	# VFIO has learnt much since this release's kernel: the guest runs that and the newest.
+	[ ${#unpacked[@]} = 0 ] || unpacked+=("linux-image-amd64@$qemu_suite")
+	for package in "${wanted[@]}"; do [ "$package" != clang ] || wanted+=(clang-format-14); done
+	;;
+debian-13) codename=trixie qemu_suite= ;; # has no clang-format 14, which the tree follows
 *)
 	say "This system ($release) is neither Debian 12 nor Debian 13, so nothing was installed. By Debian's names, what is needed:"
 	say "    ${wanted[*]}"
 	[ ${#unpacked[@]} = 0 ] ||
-		say "QEMU must be release $qemu_wanted or newer. Unpacked into $cache/NAME-$unpack_stamp: ${unpacked[*]}."
+		say "QEMU must be release $qemu_wanted or newer. Unpacked into $guest/NAME: ${unpacked[*]}."
 	say "When all that is in place, set UNAPI_NO_INSTALL=1 and run the same command again."
 	exit 1
 	;;
 esac
 
 missing=() from_suite=() to_unpack=()
-for package in ${wanted[*]}; do
+for package in "${wanted[@]}"; do
 	if [ "$package" = qemu-system-x86 ] && [ -n "$qemu_suite" ]; then
 		qemu_is_recent || from_suite+=("$package")
 	else
@@ -135,20 +149,28 @@ for package in ${wanted[*]}; do
 	fi
 done
 for package in "${unpacked[@]}"; do
-	[ -d "$cache/$package-$unpack_stamp" ] || to_unpack+=("$package")
+	[ -d "$guest/$package" ] || to_unpack+=("$package")
 done
 [ $((${#missing[@]} + ${#from_suite[@]} + ${#to_unpack[@]})) -gt 0 ] || exit 0
 
 [ ${#missing[@]} = 0 ] || say "Installing Debian packages: ${missing[*]}"
-if [ ${#from_suite[@]} -gt 0 ]; then
-	say "Installing from $qemu_suite, since $release's own are too old: ${from_suite[*]}"
-	suite_missing=false
-	[ -n "$(mirror_of "$qemu_suite")" ] || suite_missing=true
-	! $suite_missing || say "  and adding that suite to apt's sources: /etc/apt/sources.list.d/unapi-backports.sources"
-fi
-[ ${#to_unpack[@]} = 0 ] || say "Unpacking into $cache, not installing: ${to_unpack[*]}"
+[ ${#from_suite[@]} = 0 ] || say "Installing from $qemu_suite, since $release's own are too old: ${from_suite[*]}"
+[ ${#to_unpack[@]} = 0 ] || say "Unpacking into $guest, not installing: ${to_unpack[*]}"
+suite_missing=false
+case " ${from_suite[*]} ${to_unpack[*]}" in
+*qemu* | *@*)
+	if [ -z "$(mirror_of "$qemu_suite")" ]; then
+		suite_missing=true
+		say "Adding $qemu_suite to apt's sources for that: /etc/apt/sources.list.d/unapi-backports.sources"
+	fi
+	;;
+esac
 
-if [ ${#from_suite[@]} -gt 0 ] && $suite_missing; then
+if { [ $((${#missing[@]} + ${#from_suite[@]})) -gt 0 ] || $suite_missing; } && [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+	die "that takes root, and there is no sudo here: run \"$0 ${sets[*]}\" as root first"
+fi
+
+if $suite_missing; then
 	mirror=$(mirror_of "${qemu_suite%-backports}")
 	[ -n "$mirror" ] || die "apt's sources name no mirror of ${qemu_suite%-backports}, so $qemu_suite has no address"
 	printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$mirror" "$qemu_suite" \
@@ -164,12 +186,11 @@ if [ ${#from_suite[@]} -gt 0 ]; then
 	apt install --no-install-recommends -y -t "$qemu_suite" "${from_suite[@]}"
 fi
 if [ ${#to_unpack[@]} -gt 0 ]; then
-	mkdir -p "$cache"
+	mkdir -p "$guest"
 	exec 9>"$cache/lock"
 	flock 9 # two checkouts may be checked at once
+	rm -rf "$cache"/unpack.*
 	for package in "${to_unpack[@]}"; do
-		[ ! -d "$cache/$package-$unpack_stamp" ] || continue
-		apt-cache show "$package" >/dev/null 2>&1 || refresh_lists
-		unpack "$package"
+		[ -d "$guest/$package" ] || (unpack "$package") || exit 1
 	done
 fi
