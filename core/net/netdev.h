@@ -10,6 +10,7 @@
 
 #include "core/base/list.h"
 #include "core/napi/napi.h"
+#include "core/net/gate.h"
 #include "core/net/page_pool.h"
 #include "core/vfio/vfio.h"
 #include <unapi/netdev.h>
@@ -39,15 +40,21 @@ enum txq_rest {
 	TXQ_CLEANING, /* the queue's instance is cleaning now */
 };
 
-/* One transmit queue. The driver's structure begins with it; unapi_tx_burst() is a jump through @burst. */
+/*
+ * One transmit queue. The driver's structure begins with it, zeroed, and sets @burst, @clean and @napi in
+ * ndo_configure. Both are only ever called by one thread at a time, between ndo_open and ndo_stop, on a queue
+ * that is awake (or CLEANING): core/net sees to that.
+ */
 struct unapi_txq {
 	unsigned int (*burst)(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
-	unsigned int (*clean)(struct unapi_txq *q); /* producer, or whoever holds CLEANING */
+	unsigned int (*clean)(struct unapi_txq *q); /* returns the buffers given back */
 	struct net_device *dev;
-	struct napi_struct *napi;     /* the instance that serves the queue's interrupt */
-	struct napi_struct *producer; /* the instance whose polls send on it, NULL: an application thread */
+	struct napi_struct *napi; /* the instance that serves the queue's interrupt */
+	/* The instance whose polls send on it; NULL: an application thread, or none. Under the claim lock. */
+	struct napi_struct *producer;
 	struct unapi_txq *next_produced; /* list of queues that the same instance produces for */
 	uint32_t rest;			 /* enum txq_rest; __atomic only */
+	struct gate gate; /* the producer is inside while it sends or cleans; open while started */
 	bool asleep; /* the producer's own note that it declared sleep: saves the busy path an atomic load */
 	bool claimed;
 	uint16_t index;
@@ -66,7 +73,8 @@ struct channel {
 	uint16_t nr_rx, nr_tx;
 	struct rx_queue *rx[NETDEV_MAX_QUEUES];
 	struct unapi_txq *tx[NETDEV_MAX_QUEUES];
-	struct unapi_txq *produced; /* transmit queues whose producer this instance is */
+	struct unapi_txq *produced; /* transmit queues whose producer this instance is; see txq.c */
+	struct gate walk;	    /* whoever walks @produced is inside; open while the instance exists */
 };
 
 struct net_device_ops {
@@ -74,8 +82,9 @@ struct net_device_ops {
 	 * self-test (it may be put off to the first start). Leaves interrupts off. */
 	int (*ndo_init)(struct net_device *dev);
 	void (*ndo_uninit)(struct net_device *dev);
-	/* Make rings, pools, channels and instances (netif_napi_add()) for dev->conf, all disabled; and take
-	 * them away. */
+	/* Make rings, pools, channels and instances (netif_napi_add()) for dev->conf, all disabled, and set
+	 * dev->rxq[] and dev->txq[]; and take them away (pools by page_pool_destroy(): buffers that the
+	 * application still holds keep their memory). A failed ndo_configure leaves nothing behind. */
 	int (*ndo_configure)(struct net_device *dev);
 	void (*ndo_unconfigure)(struct net_device *dev);
 	/* Bring the device up: rings filled, queues on, instances enabled, interrupts on; and down: instances
@@ -91,7 +100,8 @@ struct net_device_ops {
 	void (*ndo_update_stats)(struct net_device *dev);
 	/* After ndo_update_stats: fill what the queues cannot know (rx_missed, rx_errors). */
 	void (*ndo_get_stats)(struct net_device *dev, struct unapi_dev_stats *st);
-	/* Call @put for each named hardware counter. */
+	/* Call @put for each named hardware counter. Called with dev->stats_lock held, after
+	 * ndo_update_stats. */
 	void (*ndo_get_xstats)(struct net_device *dev, void (*put)(void *arg, const char *name, uint64_t v),
 			       void *arg);
 	void (*ndo_clear_stats)(struct net_device *dev);
@@ -133,10 +143,23 @@ struct net_device {
 	struct unapi_tick tick;
 	pthread_mutex_t stats_lock; /* guards the driver's sums of clear-on-read counters */
 	struct unapi_link link;	    /* as last reported; slow-path thread */
+	/* Counters' values when they were cleared: queues' and instances' have one writer, who is not us.
+	 * Under stats_lock. */
+	struct unapi_rxq_stats rx_base[NETDEV_MAX_QUEUES];
+	struct unapi_txq_stats tx_base[NETDEV_MAX_QUEUES];
+	/* Events on their way to the application: bits of enum unapi_dev_event, then a write to event_src.fd.
+	 */
+	uint32_t events_pending, events_told;
+	struct unapi_source event_src;
+	pthread_mutex_t event_lock; /* guards event_fn and event_arg */
 	unapi_dev_event_fn event_fn;
 	void *event_arg;
 	_Alignas(UNAPI_CACHELINE) uint8_t priv[]; /* the driver's, driver->priv_size bytes, zeroed */
 };
+
+/* What unapi_dev_open() does once the carrier has the device: also how a test brings a device of its own. The
+ * device owns @v when it returned 0. */
+int netdev_create(struct vfio_device *v, const struct net_driver *drv, struct net_device **out);
 
 static inline void *netdev_priv(struct net_device *dev)
 {
@@ -148,22 +171,25 @@ static inline void *netdev_priv(struct net_device *dev)
 int netif_napi_add(struct net_device *dev, struct channel *ch, napi_poll_fn poll);
 int netif_napi_del(struct channel *ch);
 
-/* The driver tells what happened; any thread (events are delivered on the caller's). */
+/* The driver tells what happened; any thread, poll methods too. The application hears of it on its slow
+ * path's thread. A link that changes twice before that is told once, as it is in the end. */
 void netdev_event(struct net_device *dev, enum unapi_dev_event ev);
-/* All ones came back from a register: look again at STATUS-like @confirm value; marks the device removed,
- * once. */
+/* All ones came back from a register that never reads so: mark the device removed, and tell so once. */
 void netdev_removed(struct net_device *dev);
+static inline bool netdev_is_removed(const struct net_device *dev)
+{
+	return READ_ONCE(dev->removed);
+}
 
 /*
- * The producer's instance polls: clean what it produces for. Then, before it completes: declare sleep on each
- * queue that still has packets in flight. Called by a driver's poll method as its last act before
- * napi_complete_done().
+ * What a poll method calls for transmit: clean the queues that this instance produces for, and those of the
+ * channel whose producers sleep (or have none), whenever it polls; and, as its last act before
+ * napi_complete_done(), declare sleep on the queues it produces for. The cleaners return the buffers freed.
  */
 unsigned int netdev_clean_produced(struct channel *ch);
-void netdev_sleep_produced(struct channel *ch);
-/* A transmit interrupt's work: clean the channel's queues whose producers sleep (or have none). */
 unsigned int netdev_clean_sleeping(struct channel *ch);
-/* First thing in a burst function when q->asleep: withdraw the declaration, waiting out a cleaner. */
+void netdev_sleep_produced(struct channel *ch);
+/* Withdraw a queue's sleep, waiting out a cleaner. Producer only; unapi_tx_burst() does it where needed. */
 void txq_wake(struct unapi_txq *q);
 
 /* A counter of one writer, read by others: a relaxed store, no read-modify-write. */

@@ -18,7 +18,12 @@
  * when buffers come back.
  */
 int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struct page_pool **out);
-/* All buffers must be back: -EBUSY with their number otherwise. */
+
+/*
+ * Give the pool up, as the kernel's function of this name does: its memory is freed now (0), or, while some
+ * of its buffers are out, when the last of them comes back (their number, > 0, which is no failure). Nobody
+ * is the owner after it, and @napi may be freed. No device may be filling its buffers.
+ */
 int page_pool_destroy(struct page_pool *pool);
 
 /* Owner only. Take up to @n buffer handles; looks at the return rings when the cache runs short. */

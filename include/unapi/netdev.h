@@ -32,8 +32,12 @@ struct unapi_txq;
  */
 UNAPI_API int unapi_dev_open(const char *spec, struct net_device **out);
 
-/** unapi_dev_close() - stop if started, and give everything back. The pointer is invalid after it. Never
- * fails; -EDEADLK from a poll method (nothing done) */
+/**
+ * unapi_dev_close() - stop if started, and give everything back. The pointer is invalid after it
+ *
+ * Never fails; -EDEADLK from a poll method (nothing done). Packets the application still holds stay valid:
+ * their buffers' memory is freed when the last of them is.
+ */
 UNAPI_API int unapi_dev_close(struct net_device *dev);
 
 struct unapi_dev_conf {
