@@ -31,10 +31,12 @@ qemu_is_recent() {
 	dpkg --compare-versions "${version#*:}" ge "$qemu_wanted"
 }
 
-# The machine's own mirror of the release, whatever syntax its sources are written in.
+# The machine's own mirror of a suite, whatever syntax its sources are written in, and whether they name the suite or,
+# once apt has its lists, something like "oldstable".
 mirror_of() {
-	apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-		awk -v suite="$1" '$2 == suite && $3 == "main" { print $1; exit }'
+	# shellcheck disable=SC2016 # apt fills these in
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+		awk -v suite="$1" '($2 == suite || $3 == suite) && $4 == "main" { print $1; exit }'
 }
 
 as_root() {
@@ -171,8 +173,9 @@ if { [ $((${#missing[@]} + ${#from_suite[@]})) -gt 0 ] || $suite_missing; } && [
 fi
 
 if $suite_missing; then
-	mirror=$(mirror_of "${qemu_suite%-backports}")
-	[ -n "$mirror" ] || die "apt's sources name no mirror of ${qemu_suite%-backports}, so $qemu_suite has no address"
+	mirror=$(mirror_of "$codename")
+	[ -n "$mirror" ] || { refresh_lists && lists_are_fresh=false && mirror=$(mirror_of "$codename"); }
+	[ -n "$mirror" ] || die "apt's sources name no mirror of $codename, so $qemu_suite has no address"
 	printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$mirror" "$qemu_suite" \
 		/usr/share/keyrings/debian-archive-keyring.gpg |
 		as_root tee /etc/apt/sources.list.d/unapi-backports.sources >/dev/null
