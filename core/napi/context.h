@@ -17,12 +17,13 @@ struct unapi_source {
 };
 
 int unapi_context_add_source(struct unapi_context *c, struct unapi_source *src);
-/* When it returned, @fn neither runs nor will run. On the context's thread, or any other. */
+/* When it returned, @fn neither runs nor will run. On the context's thread, or any other, which waits for the
+ * former for as long as it takes. */
 void unapi_context_del_source(struct unapi_source *src);
 
 /*
- * A housekeeping tick (2 s) that runs only while packets moved since the last one: @fn on the context's
- * thread.
+ * A housekeeping tick: @fn on the context's thread, 2 s after the first packet that moved since the last
+ * tick; so every 2 s under traffic, and not at all without. Add and del as for sources.
  */
 #define UNAPI_TICK_NS 2000000000ULL
 struct unapi_tick {
@@ -37,7 +38,7 @@ void unapi_context_del_tick(struct unapi_tick *t);
 /*
  * Call @fn(@arg) on the thread that runs the context, between polls, and wait for it. On that thread it is
  * called at once. If nobody runs the context the caller becomes its runner for the call. -EDEADLK from a poll
- * method of another context, -ETIMEDOUT when the context is not run within @ns.
+ * method, -ETIMEDOUT when the context is not run within @ns (then @fn will not be called).
  */
 int unapi_context_call(struct unapi_context *c, void (*fn)(void *arg), void *arg, uint64_t ns);
 

@@ -10,7 +10,8 @@
  * unapi_napi_add() - initialise an instance, born disabled (SCHED and NPSVC set), with @ctx as its home
  * @name: kept, for reasons and logs
  *
- * -EEXIST if LISTED already; -EINVAL for a weight outside 1..NAPI_POLL_WEIGHT (larger is logged and kept).
+ * @n was zeroed. -EEXIST if LISTED already; -EINVAL for a weight below 1 (above NAPI_POLL_WEIGHT: logged,
+ * kept).
  */
 int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char *name, napi_poll_fn poll,
 		   int weight);
@@ -25,9 +26,10 @@ int unapi_napi_del(struct napi_struct *n);
  */
 int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn);
 
-/* Change the home context, at any time, also of an enabled instance under traffic: ownership is taken, the
- * vector's eventfd drained and moved, the instance scheduled once on its new home, charged to "mode switch".
- */
+/* Change the home context, at any time, also of an enabled instance under traffic: ownership is taken as by
+ * napi_disable_timeout(), with its errors, the vector's eventfd drained and moved, the instance scheduled
+ * once on its new home, charged to "mode switch". Mode BUSY goes back to INTERRUPT if the new home has no
+ * poller. */
 int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns);
 
 /* Schedule, charging the polls that follow to @cause. */

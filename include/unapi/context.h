@@ -19,18 +19,18 @@ extern "C" {
 
 struct unapi_context;
 
-/* Settings and defaults of a context; the kernel's sysctls of the same names. */
+/* Settings of a context; the kernel's sysctls of the same names. 0: the default. */
 struct unapi_context_conf {
 	const char *name;		  /* for thread and statistics; NULL: "ctx<N>" */
-	unsigned int netdev_budget;	  /* packets a run may deliver, default 300 */
-	unsigned int netdev_budget_usecs; /* time a run may take, default 2000 */
+	unsigned int netdev_budget;	  /* packets a net_rx_action run may deliver, default 300 */
+	unsigned int netdev_budget_usecs; /* time such a run may take, default 2000 */
 };
 
 /* Counters, in the manner of /proc/net/softnet_stat. */
 struct unapi_context_stats {
 	uint64_t runs;	       /* net_rx_action runs */
 	uint64_t waits;	       /* times it went to wait for events */
-	uint64_t wakeups;      /* times another thread woke it */
+	uint64_t wakeups;      /* times its wake-up descriptor was written */
 	uint64_t time_squeeze; /* runs that ended by budget or time */
 	uint64_t processed;    /* packets delivered by its instances */
 	uint64_t inbox;	       /* instances that came from other threads */
@@ -42,7 +42,8 @@ UNAPI_API int unapi_context_create(const struct unapi_context_conf *conf, struct
 /**
  * unapi_context_destroy() - stop its thread if it has one, and free it
  *
- * -EBUSY while instances have it as their home. Not from a poll method (-EDEADLK).
+ * -EBUSY while instances have it as their home, descriptors are watched in it, or another thread runs it. Not
+ * from a poll method or its own thread (-EDEADLK).
  */
 UNAPI_API int unapi_context_destroy(struct unapi_context *c);
 
@@ -50,11 +51,12 @@ UNAPI_API int unapi_context_destroy(struct unapi_context *c);
  * unapi_context_start() - run the context on a thread of the library's own
  * @cpu: the CPU to pin it to, -1 for none
  *
- * -EALREADY if it runs on a thread, -EINVAL for a CPU that is not there.
+ * The thread blocks all signals and holds the context until unapi_context_stop(). -EALREADY if it runs on a
+ * thread, -EBUSY if the application promised to poll its instances, -EINVAL for a CPU that is not there.
  */
 UNAPI_API int unapi_context_start(struct unapi_context *c, int cpu);
 /** unapi_context_stop() - end the thread made by unapi_context_start(); instances stay, unpolled until run
- * again */
+ * again. -EINVAL if there is none, -EDEADLK on that thread */
 UNAPI_API int unapi_context_stop(struct unapi_context *c);
 
 /** unapi_context_fd() - the descriptor that becomes readable when unapi_context_run() has something to do */
@@ -64,8 +66,13 @@ UNAPI_API int unapi_context_fd(const struct unapi_context *c);
  * unapi_context_run() - take events and poll what is scheduled, once
  * @timeout_ns: how long to wait if nothing is pending: 0 not at all, -1 for ever
  *
- * Returns the packets delivered, or -EBUSY when another thread runs it, -EDEADLK from one of its own poll
- * methods, -EINTR on a signal (only when it waits). When work is left over, the descriptor stays readable.
+ * Looks at the interrupts and other descriptors once, then makes net_rx_action runs until nothing is left or
+ * netdev_budget packets or netdev_budget_usecs are used up. When work is left over, the descriptor stays
+ * readable.
+ *
+ * Returns the packets delivered, or -EBUSY when another thread runs it, -EDEADLK from a poll method or
+ * another handler of its own, -EINTR on a signal (only when it waits). Another thread that makes a control
+ * call (napi_disable() and the like) while nobody is inside may run the context's instances for a moment.
  */
 UNAPI_API int unapi_context_run(struct unapi_context *c, int64_t timeout_ns);
 
@@ -77,7 +84,8 @@ UNAPI_API void unapi_context_wake(struct unapi_context *c);
  * unapi_context_set_poller() - the thread that runs this context promises (or no longer promises) to look at
  * unapi_napi_wants_poll() of its instances after every run, and to poll those that want it
  *
- * Withdrawing it turns instances in mode BUSY back to INTERRUPT.
+ * Withdrawing it turns instances in mode BUSY back to INTERRUPT. -EBUSY on a context with a thread of the
+ * library.
  */
 UNAPI_API int unapi_context_set_poller(struct unapi_context *c, bool poller);
 

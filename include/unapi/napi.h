@@ -36,8 +36,9 @@ enum {
 	NAPI_STATE_SCHED_THREADED = 9,
 	NAPI_STATE_HAS_NOTIFIER = 10,
 	NAPI_STATE_THREADED_BUSY_POLL = 11,
-	UNAPI_STATE_CALLER = 16,   /* the busy poller is an application between poll_begin and poll_end */
-	UNAPI_STATE_HANDOVER = 17, /* that application is asked to give ownership back at its next poll */
+	UNAPI_STATE_CALLER = 16, /* the busy poller is an application between poll_begin and poll_end */
+	/* The mode asked for is BUSY. Clear while CALLER is set, it asks the application to hand over. */
+	UNAPI_STATE_BUSY_ASKED = 17,
 };
 
 #define NAPIF(bit)	 (1UL << (bit))
@@ -62,13 +63,13 @@ enum unapi_poll_cause {
 	UNAPI_NR_CAUSES,
 };
 
-/* What an instance has done since it was added. Written by its owner only, read by anyone (each value is
- * loaded whole; different values may be from different moments). */
+/* What an instance has done since it was added, as unapi_napi_get_stats() gives it. Each value is loaded
+ * whole; different values may be from different moments. */
 struct unapi_napi_stats {
 	uint64_t irqs;	      /* interrupts taken: runs of the interrupt handler */
 	uint64_t schedules;   /* times ownership was taken to be polled */
 	uint64_t missed;      /* completions that found MISSED and polled again */
-	uint64_t polls;	      /* calls of the poll method */
+	uint64_t polls;	      /* calls of the poll method: the sum of polls_by */
 	uint64_t empty_polls; /* of these, returned 0 */
 	uint64_t full_polls;  /* of these, used the whole budget */
 	uint64_t work;	      /* packets delivered by polls */
@@ -76,7 +77,7 @@ struct unapi_napi_stats {
 	uint64_t violations;  /* contract violations of the poll method, survived */
 	uint64_t handovers;   /* times a caller-polling application was asked to let go, and did */
 	uint64_t polls_by[UNAPI_NR_CAUSES];
-	uint64_t cycles_by[UNAPI_NR_CAUSES]; /* TSC cycles of ownership, acquire to release */
+	uint64_t cycles_by[UNAPI_NR_CAUSES]; /* TSC cycles of polling (caller polling: from begin to end) */
 };
 
 /* An instance's poll method. Returns the packets delivered (0..budget); when less than @budget it has called
@@ -87,36 +88,41 @@ typedef int (*napi_poll_fn)(struct napi_struct *n, int budget);
  * not, and napi_schedule(). Runs on the home context's thread. */
 typedef void (*napi_irq_fn)(struct napi_struct *n);
 
-/* An instance. Embedded in a driver's structure; its members are the library's. */
+/* An instance. Embedded in a driver's structure, zeroed before it is added; its members are the library's. */
 struct napi_struct {
-	/* one cache line that every poll touches */
+	/* what every poll touches */
 	unsigned long state; /* __atomic builtins only */
 	napi_poll_fn poll;
 	int weight;
 	int defer_hard_irqs_count; /* owner only */
-	struct unapi_context *ctx; /* home; changed under the context lock while owned */
+	struct unapi_context *ctx; /* home; changed while owned, under the control lock */
 	uint8_t cause;		   /* enum unapi_poll_cause of the present ownership; owner only */
-	uint8_t mode_asked;	   /* enum unapi_poll_mode */
+	uint8_t in_poll;	   /* a caller-polling application is inside the poll method */
 	uint8_t reported;	   /* a contract violation was logged */
 	uint8_t pad;
-	uint32_t poll_tick;	    /* counts polls since the last TSC sample; owner only */
-	uint64_t acquired_cycles;   /* TSC when the present ownership began; owner only */
-	struct list_head poll_list; /* in the home context's lists; home thread only */
+	const void *poller;	    /* identifies the application thread that polls it; NULL none */
+	struct list_head poll_list; /* in the home context's lists; whoever runs that context */
+	uint64_t acquired_cycles;   /* TSC when caller polling began, or its last sample; owner only */
 
+	/* Written by the owner only (@irqs: by whoever runs the home context). Not counted but derived:
+	 * @polls;
+	 * @completions counts attempts, those that found MISSED included. */
 	struct unapi_napi_stats stats;
 
 	/* slow */
-	struct napi_struct
-		*inbox_next;   /* link in the home context's inbox; the scheduler's while it queues */
-	uint64_t last_poll_ns; /* when a caller-polling application was last seen polling (sampled) */
-	uint64_t poller_tid;   /* which thread that is; 0 none */
-	unsigned int napi_id;  /* >= 8193 while enabled, 0 otherwise */
-	int irq_fd;	       /* its vector's eventfd, -1 none */
+	struct napi_struct *inbox_next; /* link in the home context's inbox; owner only */
+	struct napi_struct *id_next;	/* link in the id table */
+	uint64_t sampled_work;		/* stats.work when a caller-polling application was last sampled */
+	uint64_t last_poll_ns;		/* when such an application was last seen polling (sampled) */
+	uint64_t poller_tid;		/* which thread that is; 0 none */
+	uint64_t irqs_drained;		/* interrupts raised that were read out of the eventfd */
+	unsigned int napi_id;		/* >= 8193 while enabled, 0 otherwise */
+	int irq_fd;			/* its vector's eventfd, -1 none */
 	napi_irq_fn irq_fn;
 	char name[48];	  /* "0000:03:00.0-0": for reasons, logs and show napi */
 	void *owner_data; /* the netdev layer's */
 	struct list_head dev_list;
-	struct list_head ctx_list; /* instances whose home the context is; guarded by the context lock */
+	struct list_head ctx_list; /* instances whose home the context is; guarded by the control lock */
 };
 
 /*
@@ -126,24 +132,28 @@ struct napi_struct {
 /**
  * napi_enable() - let an instance be scheduled
  *
- * Gives it an id and adds its interrupt to its home context. 0; -EINVAL if it is not added or already
- * enabled. Kernel: net/core/dev.c napi_enable().
+ * Gives it an id and adds its interrupt to its home context. The driver unmasks after it: what its device
+ * raised before is forgotten. 0; -EINVAL if it is not added or already enabled. Kernel: net/core/dev.c
+ * napi_enable().
  */
 UNAPI_API int napi_enable(struct napi_struct *n);
 
 /**
  * napi_disable() - take ownership for good: no poll runs after it returned, none starts until napi_enable()
  *
- * On the thread that runs the home context it runs that context until ownership is free; on another thread it
- * waits, at most 5 seconds. -EDEADLK from a poll method; -EALREADY if it is disabled; -ETIMEDOUT when the
- * owner did not let go (the instance is then enabled as before, and has been scheduled once).
+ * If no other thread is inside unapi_context_run() of the home context, this call runs that context until
+ * ownership is free; otherwise it waits for the thread that is, at most 5 seconds. An application that polls
+ * the instance lets go at its next unapi_napi_poll(); if it is the calling thread, it has let go when this
+ * returns. -EDEADLK from a poll method; -EALREADY if it is disabled; -ETIMEDOUT when the owner did not let go
+ * (the instance is then enabled as before, and has been scheduled once).
  */
 UNAPI_API int napi_disable(struct napi_struct *n);
 
 /** napi_disable_timeout() - napi_disable() that waits at most @ns nanoseconds */
 UNAPI_API int napi_disable_timeout(struct napi_struct *n, uint64_t ns);
 
-/** napi_synchronize() - wait until a poll that runs now has returned. 0, -EDEADLK, -ETIMEDOUT */
+/** napi_synchronize() - wait until a poll that runs now has returned, at most 5 seconds. What the caller
+ * wrote before is seen by every later poll. 0, -EDEADLK from a poll method, -ETIMEDOUT */
 UNAPI_API int napi_synchronize(struct napi_struct *n);
 
 /** napi_by_id() - the enabled instance with this id, or NULL. Valid while the caller keeps it from being
@@ -158,7 +168,7 @@ UNAPI_API struct napi_struct *napi_by_id(unsigned int id);
  * napi_schedule_prep() - try to take ownership in order to queue
  *
  * True: the caller owns the instance and must call __napi_schedule(). False: it is owned already (the owner
- * has been told by MISSED) or being disabled.
+ * has been told by MISSED, and polls once more) or being disabled.
  */
 UNAPI_API bool napi_schedule_prep(struct napi_struct *n);
 
@@ -209,7 +219,8 @@ static inline bool napi_complete(struct napi_struct *n)
  *
  * unapi_napi_set_mode(BUSY) asks for an application thread. A thread that is ready to poll says so with
  * unapi_context_set_poller() on the instance's home context, which it also runs. It then calls poll_begin
- * when unapi_napi_wants_poll() says so, poll in its loop, and lets go when poll answers -ECANCELED.
+ * when unapi_napi_wants_poll() says so, and poll in its loop until that answers -ECANCELED; then it is back
+ * at asking unapi_napi_wants_poll(). Meanwhile it runs the context now and then (every 10 ms, say).
  */
 
 /**
@@ -224,18 +235,25 @@ UNAPI_API int unapi_napi_set_mode(struct napi_struct *n, enum unapi_poll_mode mo
 UNAPI_API enum unapi_poll_mode unapi_napi_mode(const struct napi_struct *n);
 UNAPI_API enum unapi_poll_mode unapi_napi_mode_asked(const struct napi_struct *n);
 
-/** unapi_napi_wants_poll() - true when mode BUSY is asked for and no application polls it. Cheap */
+/** unapi_napi_wants_poll() - true when it is enabled, mode BUSY is asked for, and no application polls it.
+ * Cheap
+ */
 static inline bool unapi_napi_wants_poll(const struct napi_struct *n)
 {
-	return __atomic_load_n(&n->mode_asked, __ATOMIC_RELAXED) == UNAPI_POLL_BUSY;
+	unsigned long busy = NAPIF(UNAPI_STATE_BUSY_ASKED);
+
+	return (__atomic_load_n(&n->state, __ATOMIC_RELAXED) &
+		(busy | NAPIF(UNAPI_STATE_CALLER) | NAPIF(NAPI_STATE_DISABLE) | NAPIF(NAPI_STATE_NPSVC))) ==
+	       busy;
 }
 
 /**
  * unapi_napi_poll_begin() - take ownership to poll from this thread. One compare-and-swap
  *
- * On the thread that runs the home context it runs that context until ownership is free; -EAGAIN on another
- * thread while somebody owns it; -ENETDOWN while disabled; -EDEADLK from a poll method; -EBUSY another
- * application polls it.
+ * An instance that is queued on its home context is taken from that queue, if no other thread runs the
+ * context. -EAGAIN: somebody else owns it or is about to disable or move it, try again after the next run;
+ * -ECANCELED: mode BUSY is not asked for (any more); -EBUSY: an application polls it already; -ENETDOWN while
+ * disabled; -EDEADLK from a poll method.
  */
 UNAPI_API int unapi_napi_poll_begin(struct napi_struct *n);
 
@@ -243,8 +261,8 @@ UNAPI_API int unapi_napi_poll_begin(struct napi_struct *n);
  * unapi_napi_poll() - poll once, from the thread that called poll_begin
  *
  * Returns the packets delivered (0..budget). -ECANCELED: a hand-over was asked (mode change, disable, another
- * home) and has been done: ownership is gone, begin again when unapi_napi_wants_poll(). No atomic
- * read-modify-write on the usual path.
+ * home) and has been done: ownership is gone, begin again when unapi_napi_wants_poll(). -EDEADLK from a poll
+ * method; -EINVAL for a negative budget. No atomic read-modify-write on the usual path.
  */
 UNAPI_API int unapi_napi_poll(struct napi_struct *n, int budget);
 
@@ -255,7 +273,8 @@ UNAPI_API int unapi_napi_poll_end(struct napi_struct *n);
 /** unapi_napi_get_stats() - a copy of the counters. Any thread */
 UNAPI_API void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *st);
 
-/** unapi_napi_irqs_raised() - interrupts the device has raised (the eventfd's own count; reads it). -errno */
+/** unapi_napi_irqs_raised() - interrupts the device has raised: the eventfd's own count, had from /proc
+ * without reading it. -ENODEV no vector; -errno */
 UNAPI_API int64_t unapi_napi_irqs_raised(struct napi_struct *n);
 
 /* What `show napi` says about one instance. */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Poll modes, and caller polling ("pure busy poll"): an application thread owns the instance from begin to
+ * end. */
+#include "core/napi/internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+bool napi_polled_by_me(const struct napi_struct *n)
+{
+	return READ_ONCE(n->poller) == &napi_this_thread;
+}
+
+/* Owner: time since the last sample, and signs of life. */
+static void sample(struct napi_struct *n)
+{
+	uint64_t now = unapi_cycles();
+
+	ledger_add(&n->stats.cycles_by[n->cause], now - n->acquired_cycles);
+	n->acquired_cycles = now;
+	WRITE_ONCE(n->last_poll_ns, unapi_clock_ns());
+	if (n->stats.work != n->sampled_work) {
+		n->sampled_work = n->stats.work;
+		WRITE_ONCE(n->ctx->moved, 1); /* the housekeeping tick is the home context's */
+	}
+}
+
+/*
+ * Give ownership back, on the application's thread, outside a poll. Either it is queued at home, where one
+ * more poll answers everything that came meanwhile and unmasks; or, if somebody disables or moves it, it is
+ * simply let go: that call takes it, or fails and schedules it.
+ */
+void napi_caller_release(struct napi_struct *n)
+{
+	sample(n);
+	n->cause = UNAPI_CAUSE_MODE_SWITCH;
+	WRITE_ONCE(n->poller_tid, 0);
+	WRITE_ONCE(n->poller, NULL);
+	if (napi_state_caller_end(&n->state)) {
+		ledger_add(&n->stats.schedules, 1);
+		napi_queue(n);
+	}
+}
+
+/* Take it from its home's queue, where it waits to be polled. The control lock keeps the home from changing,
+ * and thereby from being destroyed, until this thread is inside it. */
+static bool begin_queued(struct napi_struct *n)
+{
+	struct unapi_context *c;
+	bool got = false;
+	int rc;
+
+	pthread_mutex_lock(&napi_control_lock);
+	c = n->ctx;
+	rc = context_enter(c, true);
+	pthread_mutex_unlock(&napi_control_lock);
+	if (rc < 0)
+		return false;
+	context_collect(c);
+	/* on the list it is owned by whoever runs the context: this thread */
+	if (!list_empty(&n->poll_list) && napi_state_caller_begin(&n->state, true)) {
+		list_del_init(&n->poll_list);
+		got = true;
+	}
+	if (rc == 0)
+		context_leave(c);
+	return got;
+}
+
+static int begin_refused(const struct napi_struct *n)
+{
+	unsigned long v = napi_state_read(&n->state);
+
+	if (v & NAPIF_CALLER)
+		return unapi_fail(EBUSY, "%s: thread %llu polls it already", n->name,
+				  (unsigned long long)READ_ONCE(n->poller_tid));
+	if (v & NAPIF_NPSVC)
+		return unapi_fail(ENETDOWN, "%s: it is disabled", n->name);
+	if (!(v & NAPIF_BUSY_ASKED))
+		return unapi_fail(ECANCELED, "%s: its mode is interrupt; ask for mode busy first", n->name);
+	return unapi_fail(EAGAIN, "%s: somebody else owns it at the moment", n->name);
+}
+
+int unapi_napi_poll_begin(struct napi_struct *n)
+{
+	if (unapi_in_poll())
+		return unapi_fail(EDEADLK, "%s: caller polling cannot begin in a poll method", n->name);
+	if (!napi_state_caller_begin(&n->state, false) && !begin_queued(n))
+		return begin_refused(n);
+	n->cause = UNAPI_CAUSE_APP;
+	n->acquired_cycles = unapi_cycles();
+	ledger_add(&n->stats.schedules, 1);
+	WRITE_ONCE(n->last_poll_ns, unapi_clock_ns());
+	WRITE_ONCE(n->poller_tid, (uint64_t)gettid());
+	WRITE_ONCE(n->poller, &napi_this_thread);
+	return 0;
+}
+
+/* Everything that is not "poll it": asked to hand over, or misuse. */
+static int __attribute__((noinline, cold)) poll_refused(struct napi_struct *n, int budget)
+{
+	if (unapi_in_poll())
+		return unapi_fail(EDEADLK, "%s: polled from a poll method", n->name);
+	if (!napi_polled_by_me(n))
+		return unapi_fail(ECANCELED, "%s: this thread does not own it", n->name);
+	if (napi_state_caller_keeps(napi_state_read(&n->state)))
+		return unapi_fail(EINVAL, "%s: polled with a budget of %d", n->name, budget);
+	ledger_add(&n->stats.handovers, 1);
+	napi_caller_release(n);
+	return unapi_fail(ECANCELED, "%s: ownership was asked for and has been handed over", n->name);
+}
+
+int unapi_napi_poll(struct napi_struct *n, int budget)
+{
+	struct napi_thread *t = &napi_this_thread;
+	unsigned long v = napi_state_read(&n->state);
+	int work;
+
+	/* A request to hand over that this load just misses is seen by the next poll's. */
+	if (unlikely(!napi_state_caller_keeps(v) || n->poller != t || t->polling || budget < 0))
+		return poll_refused(n, budget);
+
+	ledger_poll(n);
+	WRITE_ONCE(n->in_poll, 1);
+	t->polling = n;
+	work = n->poll(n, budget);
+	t->polling = NULL;
+	/* release: napi_synchronize() */
+	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE);
+	if (unlikely((unsigned int)work > (unsigned int)budget)) {
+		napi_violation(n, work < 0 ? "returned a negative count" : "returned more than its budget");
+		if (work < 0)
+			work = 0;
+	}
+	ledger_work(n, work, budget);
+	if (unlikely(n->stats.polls_by[UNAPI_CAUSE_APP] % LEDGER_SAMPLE == 0))
+		sample(n);
+	return work;
+}
+
+int unapi_napi_poll_end(struct napi_struct *n)
+{
+	if (!napi_polled_by_me(n) || unapi_in_poll())
+		return unapi_fail(EPERM, "%s: this thread does not own it", n->name);
+	napi_caller_release(n);
+	return 0;
+}
+
+void napi_ask_mode(struct napi_struct *n, bool busy)
+{
+	napi_state_ask_busy(&n->state, busy);
+	/* It asked itself, and need not wait for its own next poll, which may never come. */
+	if (!busy && napi_polled_by_me(n) && !unapi_in_poll())
+		napi_caller_release(n);
+}
+
+int unapi_napi_set_mode(struct napi_struct *n, enum unapi_poll_mode mode)
+{
+	int rc = 0;
+
+	if (mode != UNAPI_POLL_INTERRUPT && mode != UNAPI_POLL_BUSY)
+		return unapi_fail(EINVAL, "%s: there is no poll mode %d", n->name, (int)mode);
+	pthread_mutex_lock(&napi_control_lock);
+	if (mode == UNAPI_POLL_BUSY && !n->ctx->poller) {
+		rc = unapi_fail(EOPNOTSUPP,
+				"%s: mode busy needs an application thread that polls, and none has declared "
+				"itself for context %s (unapi_context_set_poller)",
+				n->name, n->ctx->name);
+	} else {
+		napi_ask_mode(n, mode == UNAPI_POLL_BUSY);
+		/* An application that sleeps on its context has to notice. The home stays while the lock is
+		 * held. */
+		unapi_context_wake(n->ctx);
+	}
+	pthread_mutex_unlock(&napi_control_lock);
+	return rc;
+}
+
+enum unapi_poll_mode unapi_napi_mode(const struct napi_struct *n)
+{
+	return napi_state_read(&n->state) & NAPIF_CALLER ? UNAPI_POLL_BUSY : UNAPI_POLL_INTERRUPT;
+}
+
+enum unapi_poll_mode unapi_napi_mode_asked(const struct napi_struct *n)
+{
+	return napi_state_read(&n->state) & NAPIF_BUSY_ASKED ? UNAPI_POLL_BUSY : UNAPI_POLL_INTERRUPT;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* NAPI ids: numbers that say which enabled instance is meant, given out as Debian's kernels do. */
+#include "core/napi/internal.h"
+
+/* One above the NR_CPUS of Debian's amd64 kernels; ids up to that are the kernel's CPU numbers. */
+#define NAPI_ID_MIN 8193U
+#define ID_BUCKETS  256
+
+static struct napi_struct *buckets[ID_BUCKETS]; /* guarded by the control lock */
+
+static struct napi_struct *find(unsigned int id)
+{
+	struct napi_struct *n;
+
+	for (n = buckets[id % ID_BUCKETS]; n && n->napi_id != id; n = n->id_next)
+		;
+	return n;
+}
+
+void napi_id_new(struct napi_struct *n)
+{
+	static unsigned int last = NAPI_ID_MIN - 1;
+
+	do {
+		if (++last < NAPI_ID_MIN) /* it has wrapped */
+			last = NAPI_ID_MIN;
+	} while (find(last));
+	n->id_next = buckets[last % ID_BUCKETS];
+	buckets[last % ID_BUCKETS] = n;
+	WRITE_ONCE(n->napi_id, last);
+}
+
+void napi_id_drop(struct napi_struct *n)
+{
+	struct napi_struct **p;
+
+	for (p = &buckets[n->napi_id % ID_BUCKETS]; *p && *p != n; p = &(*p)->id_next)
+		;
+	if (*p)
+		*p = n->id_next;
+	WRITE_ONCE(n->napi_id, 0);
+}
+
+struct napi_struct *napi_by_id(unsigned int id)
+{
+	struct napi_struct *n;
+
+	if (id < NAPI_ID_MIN)
+		return NULL;
+	pthread_mutex_lock(&napi_control_lock);
+	n = find(id);
+	pthread_mutex_unlock(&napi_control_lock);
+	return n;
+}

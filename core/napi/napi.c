@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Control of instances: add, del, enable, disable, synchronize, move. Calls for one instance are serialised
+ * by their callers; other instances, and the data path of this one, go on meanwhile. */
+#include "core/napi/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int membarrier(int cmd)
+{
+	return (int)syscall(SYS_membarrier, cmd, 0, 0);
+}
+
+int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char *name, napi_poll_fn poll,
+		   int weight)
+{
+	if (napi_state_read(&n->state) & NAPIF_LISTED)
+		return unapi_fail(EEXIST, "%s: added already", n->name);
+	if (!ctx || !poll || weight < 1)
+		return unapi_fail(
+			EINVAL, "%s: an instance needs a context, a poll method and a weight above 0", name);
+	if (weight > NAPI_POLL_WEIGHT)
+		unapi_log(UNAPI_LOG_WARN, "%s: a weight of %d is above %d", name, weight, NAPI_POLL_WEIGHT);
+	memset(n, 0, sizeof(*n));
+	n->poll = poll;
+	n->weight = weight;
+	n->ctx = ctx;
+	n->irq_fd = -1;
+	n->cause = UNAPI_CAUSE_APP;
+	snprintf(n->name, sizeof(n->name), "%s", name);
+	INIT_LIST_HEAD(&n->poll_list);
+	INIT_LIST_HEAD(&n->dev_list);
+	pthread_mutex_lock(&napi_control_lock);
+	list_add_tail(&n->ctx_list, &ctx->instances);
+	pthread_mutex_unlock(&napi_control_lock);
+	/* release: who finds it listed finds it whole */
+	__atomic_store_n(&n->state, NAPIF_LISTED | NAPIF_SCHED | NAPIF_NPSVC, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static bool at_rest(const struct napi_struct *n)
+{
+	return (napi_state_read(&n->state) & (NAPIF_SCHED | NAPIF_NPSVC | NAPIF_DISABLE)) ==
+	       (NAPIF_SCHED | NAPIF_NPSVC);
+}
+
+int unapi_napi_del(struct napi_struct *n)
+{
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return unapi_fail(EINVAL, "an instance that is not added cannot be deleted");
+	if (!at_rest(n))
+		return unapi_fail(EBUSY, "%s: enabled; napi_disable() comes before its deletion", n->name);
+	pthread_mutex_lock(&napi_control_lock);
+	list_del_init(&n->ctx_list);
+	pthread_mutex_unlock(&napi_control_lock);
+	__atomic_store_n(&n->state, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static void handle_irq(struct napi_struct *n)
+{
+	napi_schedule_irqoff(n);
+}
+
+int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn)
+{
+	if (!at_rest(n))
+		return unapi_fail(EBUSY, "%s: its interrupt can be changed only while it is disabled",
+				  n->name);
+	pthread_mutex_lock(&napi_control_lock); /* unapi_napi_irqs_raised() */
+	n->irq_fd = fd;
+	n->irq_fn = fn ? fn : handle_irq;
+	n->irqs_drained = 0;
+	pthread_mutex_unlock(&napi_control_lock);
+	return 0;
+}
+
+/* Set the eventfd to 0 while no epoll has it: an interrupt that it already had must not be taken for a new
+ * one. */
+static void drain_irq(struct napi_struct *n)
+{
+	struct pollfd p = {.fd = n->irq_fd, .events = POLLIN};
+	uint64_t count;
+
+	pthread_mutex_lock(&napi_control_lock);
+	/* poll first: a descriptor that blocks must not block us */
+	if (poll(&p, 1, 0) == 1 && read(n->irq_fd, &count, sizeof(count)) == sizeof(count))
+		n->irqs_drained += count;
+	pthread_mutex_unlock(&napi_control_lock);
+}
+
+static void detach(void *arg)
+{
+	struct napi_struct *n = arg;
+
+	if (n->irq_fd >= 0)
+		context_detach(n->ctx, n);
+}
+
+/* Let a taken instance run again, scheduled once, because requests were refused meanwhile. */
+static void resume(struct napi_struct *n)
+{
+	n->cause = UNAPI_CAUSE_MODE_SWITCH;
+	ledger_add(&n->stats.schedules, 1);
+	napi_state_resume(&n->state);
+	napi_queue(n);
+}
+
+/*
+ * Poll it until it is let go, if it is queued where this thread may poll. True: something was done. With
+ * DISABLE set every poll ends in a completion, and only a MISSED of before leads to another poll, so this
+ * comes to an end.
+ */
+static bool run_home(struct napi_struct *n)
+{
+	struct unapi_context *c = n->ctx;
+	int rc = context_enter(c, true);
+	bool queued;
+
+	if (rc < 0)
+		return false; /* its runner will poll it, or hand the context over */
+	context_collect(c);
+	queued = !list_empty(&n->poll_list);
+	if (queued)
+		net_rx_action(c);
+	if (rc == 0)
+		context_leave(c);
+	return queued;
+}
+
+/*
+ * Take ownership and the vector, as disable does, until @deadline. On success the state word still has
+ * DISABLE, no poll method runs, and the handler neither runs nor will run: the detaching call was made
+ * between polls on the home context's thread. On failure the instance is enabled as before and has been
+ * scheduled once.
+ *
+ * Who may own it, and why none is waited for in vain:
+ * - the queue of its home: this thread polls it, or whoever is inside that context does;
+ * - a scheduler between prep and queue: goes on by itself; DISABLE does not stop it;
+ * - an application that polls: sees DISABLE at its next poll; if it is this thread, it lets go here.
+ */
+static int take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
+{
+	uint64_t deadline = napi_deadline(timeout_ns), nap = 0, tid;
+
+	if (unapi_in_poll())
+		return unapi_fail(EDEADLK, "%s: %s from a poll method", n->name, what);
+	if (!napi_state_take_begin(&n->state))
+		return unapi_fail(EBUSY, "%s: it is being disabled or moved", n->name);
+	if (!napi_polled_by_me(n) && READ_ONCE(n->poller))
+		unapi_context_wake(n->ctx); /* should the application that polls it be asleep */
+	while (!napi_state_take(&n->state)) {
+		if (napi_polled_by_me(n)) {
+			napi_caller_release(n);
+			continue;
+		}
+		if (run_home(n))
+			continue;
+		if (napi_nap(&nap, deadline))
+			continue;
+		tid = READ_ONCE(n->poller_tid);
+		napi_state_take_undo(&n->state);
+		unapi_napi_schedule_cause(n, UNAPI_CAUSE_MODE_SWITCH);
+		if (tid)
+			return unapi_fail(ETIMEDOUT, "%s: %s: thread %llu polls it and did not let go",
+					  n->name, what, (unsigned long long)tid);
+		return unapi_fail(ETIMEDOUT, "%s: %s: its context %s did not let go of it", n->name, what,
+				  n->ctx->name);
+	}
+	if (context_call_until(n->ctx, detach, n, deadline)) {
+		resume(n);
+		return unapi_fail(ETIMEDOUT, "%s: %s: the thread inside context %s did not come round",
+				  n->name, what, n->ctx->name);
+	}
+	return 0;
+}
+
+int napi_enable(struct napi_struct *n)
+{
+	unsigned long v = napi_state_read(&n->state);
+
+	if (!(v & NAPIF_LISTED))
+		return unapi_fail(EINVAL, "an instance that is not added cannot be enabled");
+	if (n->irq_fd >= 0 && at_rest(n))
+		drain_irq(n);
+	/* Before the vector is watched: an interrupt taken while it still rests would be refused. */
+	if (!napi_state_enable(&n->state))
+		return unapi_fail(EINVAL, "%s: enabled already", n->name);
+	pthread_mutex_lock(&napi_control_lock);
+	if (!(v & NAPIF_NO_BUSY_POLL))
+		napi_id_new(n);
+	pthread_mutex_unlock(&napi_control_lock);
+	if (n->irq_fd >= 0) {
+		int rc = context_attach(n->ctx, n);
+
+		if (rc) {
+			napi_disable(n);
+			return rc;
+		}
+	}
+	/* an application that polls it may be asleep */
+	if (unapi_napi_wants_poll(n))
+		unapi_context_wake(n->ctx);
+	return 0;
+}
+
+int napi_disable_timeout(struct napi_struct *n, uint64_t ns)
+{
+	int rc;
+
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return unapi_fail(EINVAL, "an instance that is not added cannot be disabled");
+	if (!unapi_in_poll() && at_rest(n))
+		return unapi_fail(EALREADY, "%s: disabled already", n->name);
+	rc = take(n, "disable", ns);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&napi_control_lock);
+	if (n->napi_id)
+		napi_id_drop(n);
+	pthread_mutex_unlock(&napi_control_lock);
+	napi_state_rest(&n->state);
+	return 0;
+}
+
+int napi_disable(struct napi_struct *n)
+{
+	return napi_disable_timeout(n, NAPI_CONTROL_TIMEOUT_NS);
+}
+
+static void set_home(struct napi_struct *n, struct unapi_context *ctx)
+{
+	pthread_mutex_lock(&napi_control_lock);
+	list_del_init(&n->ctx_list);
+	list_add_tail(&n->ctx_list, &ctx->instances);
+	n->ctx = ctx;
+	if (!ctx->poller)
+		napi_state_ask_busy(&n->state, false);
+	pthread_mutex_unlock(&napi_control_lock);
+}
+
+int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns)
+{
+	struct unapi_context *old = n->ctx;
+	int rc = 0;
+
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return unapi_fail(EINVAL, "an instance that is not added cannot be moved");
+	if (!unapi_in_poll() && at_rest(n)) {
+		set_home(n, ctx);
+		return 0;
+	}
+	rc = take(n, "move", timeout_ns);
+	if (rc)
+		return rc;
+	if (n->irq_fd >= 0)
+		drain_irq(n);
+	set_home(n, ctx);
+	if (n->irq_fd >= 0) {
+		rc = context_attach(ctx, n);
+		if (rc) {
+			set_home(n, old);
+			if (context_attach(old, n))
+				unapi_log(UNAPI_LOG_ERR, "%s: its interrupt is watched by nobody: %s",
+					  n->name, unapi_reason());
+		}
+	}
+	/* An interrupt that came while no context watched was drained: this poll answers it. */
+	resume(n);
+	unapi_context_wake(n->ctx);
+	return rc;
+}
+
+static void nothing(void *arg) {}
+
+/* An application that polls leaves no trace in the state word of where it is. */
+static int wait_caller(struct napi_struct *n, uint64_t deadline)
+{
+	uint64_t polls = READ_ONCE(n->stats.polls_by[UNAPI_CAUSE_APP]), nap = 0;
+
+	/* Its in_poll store and its later loads are not ordered, which would cost it a fence in every poll.
+	 * This makes every thread of the process execute one, between two of its instructions. */
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) &&
+	    (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) ||
+	     membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)))
+		return unapi_fail(ENOSYS, "%s: synchronize needs the membarrier system call: %s", n->name,
+				  strerror(errno));
+	/* acquire: what that poll did. A count that moved on says that a later poll has begun. */
+	while (__atomic_load_n(&n->in_poll, __ATOMIC_ACQUIRE) &&
+	       READ_ONCE(n->stats.polls_by[UNAPI_CAUSE_APP]) == polls)
+		if (!napi_nap(&nap, deadline))
+			return unapi_fail(ETIMEDOUT, "%s: thread %llu stays inside its poll", n->name,
+					  (unsigned long long)READ_ONCE(n->poller_tid));
+	return 0;
+}
+
+int napi_synchronize(struct napi_struct *n)
+{
+	uint64_t deadline = napi_deadline(NAPI_CONTROL_TIMEOUT_NS);
+
+	if (unapi_in_poll())
+		return unapi_fail(EDEADLK, "%s: synchronize from a poll method", n->name);
+	/* A call on the home context is made between polls. */
+	if (context_call_until(n->ctx, nothing, NULL, deadline))
+		return unapi_fail(ETIMEDOUT, "%s: the thread inside context %s did not come round", n->name,
+				  n->ctx->name);
+	return wait_caller(n, deadline);
+}
+
+void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
+{
+	const struct unapi_napi_stats *s = &n->stats;
+	int i;
+
+	memset(st, 0, sizeof(*st));
+	/* Before the attempts it is subtracted from, which it never exceeds. */
+	st->missed = __atomic_load_n(&s->missed, __ATOMIC_ACQUIRE);
+	st->completions = READ_ONCE(s->completions) - st->missed;
+	st->irqs = READ_ONCE(s->irqs);
+	st->schedules = READ_ONCE(s->schedules);
+	st->empty_polls = READ_ONCE(s->empty_polls);
+	st->full_polls = READ_ONCE(s->full_polls);
+	st->work = READ_ONCE(s->work);
+	st->violations = READ_ONCE(s->violations);
+	st->handovers = READ_ONCE(s->handovers);
+	for (i = 0; i < UNAPI_NR_CAUSES; i++) {
+		st->polls_by[i] = READ_ONCE(s->polls_by[i]);
+		st->cycles_by[i] = READ_ONCE(s->cycles_by[i]);
+		st->polls += st->polls_by[i];
+	}
+}
+
+int64_t unapi_napi_irqs_raised(struct napi_struct *n)
+{
+	char path[64], line[128];
+	unsigned long long count;
+	int64_t raised = -ENOENT;
+	FILE *f;
+
+	pthread_mutex_lock(&napi_control_lock);
+	if (n->irq_fd < 0) {
+		pthread_mutex_unlock(&napi_control_lock);
+		return unapi_fail(ENODEV, "%s: it has no interrupt vector", n->name);
+	}
+	/* Reading the descriptor itself would take back an interrupt whose event epoll has not delivered yet.
+	 */
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", n->irq_fd);
+	f = fopen(path, "re");
+	if (f) {
+		while (fgets(line, sizeof(line), f))
+			if (sscanf(line, "eventfd-count: %llx", &count) == 1)
+				raised = (int64_t)(n->irqs_drained + count);
+		fclose(f);
+	}
+	pthread_mutex_unlock(&napi_control_lock);
+	if (raised < 0)
+		return unapi_fail(ENOENT, "%s: %s does not tell its interrupt count", n->name, path);
+	return raised;
+}
+
+void unapi_napi_get_info(const struct napi_struct *n, struct unapi_napi_info *info)
+{
+	uint64_t now = unapi_clock_ns(), seen = READ_ONCE(n->last_poll_ns);
+
+	memset(info, 0, sizeof(*info));
+	memcpy(info->name, n->name, sizeof(info->name));
+	info->napi_id = READ_ONCE(n->napi_id);
+	info->enabled = !(napi_state_read(&n->state) & NAPIF_NPSVC);
+	info->mode = unapi_napi_mode(n);
+	info->mode_asked = unapi_napi_mode_asked(n);
+	info->poller_tid = READ_ONCE(n->poller_tid);
+	info->poller_seen_ns = info->poller_tid && now > seen ? now - seen : 0;
+	info->ctx = READ_ONCE(n->ctx);
+}

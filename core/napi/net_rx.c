@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One run over a context's poll list: net_rx_action() of net/core/dev.c, with its order and its limits.
+ *
+ * The kernel's in_net_rx_action, by which an instance queued during the run does not raise the softirq again,
+ * is here the rule that whoever runs a context looks at list and inbox before it lets go (context_leave()).
+ */
+#include "core/napi/internal.h"
+
+/* Put what other threads queued behind what is on the list. */
+void context_collect(struct unapi_context *c)
+{
+	struct napi_struct *n, *next;
+
+	if (inbox_empty(&c->inbox))
+		return;
+	for (n = inbox_take(&c->inbox); n; n = next) {
+		next = n->inbox_next;
+		list_add_tail(&n->poll_list, &c->poll_list);
+		ledger_add(&c->stats.inbox, 1);
+	}
+}
+
+/* The instance is still ours after its poll: it used the whole budget, or broke its contract. */
+static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, struct list_head *repoll)
+{
+	if (unlikely(work < n->weight))
+		napi_violation(n, "returned less than its budget without completing");
+	if (unlikely(napi_state_read(&n->state) & NAPIF_DISABLE)) {
+		/* Hand over to napi_disable(), or poll the last MISSED; the interrupt stays masked. */
+		ledger_add(&n->stats.completions, 1);
+		ledger_cycles(t, n);
+		if (napi_state_complete(&n->state) & NAPIF_MISSED) {
+			ledger_add(&n->stats.missed, 1);
+			napi_queue(n);
+		}
+		return;
+	}
+	ledger_cycles(t, n);
+	list_add_tail(&n->poll_list, repoll);
+}
+
+static int poll_one(struct napi_thread *t, struct napi_struct *n, struct list_head *repoll)
+{
+	int weight = n->weight, work;
+
+	list_del_init(&n->poll_list);
+	ledger_poll(n);
+	t->polling = n;
+	t->completed = false;
+	work = n->poll(n, weight);
+	t->polling = NULL;
+
+	if (unlikely((unsigned int)work > (unsigned int)weight))
+		napi_violation(n, work < 0 ? "returned a negative count" : "returned more than its budget");
+	if (likely(t->completed)) {
+		/* It may belong to somebody else by now, and no list may be touched. It still exists: to
+		 * disable or move it takes a call on this thread. */
+		if (unlikely(work >= weight))
+			napi_violation(n, "completed after using its whole budget");
+	} else {
+		ledger_work(n, work, weight);
+		poll_again(t, n, work, repoll);
+	}
+	return work > 0 ? work : 0;
+}
+
+int net_rx_action(struct unapi_context *c)
+{
+	struct napi_thread *t = &napi_this_thread;
+	struct list_head list, repoll;
+	int64_t budget = c->netdev_budget;
+	uint64_t start;
+	unsigned int work = 0;
+
+	INIT_LIST_HEAD(&list);
+	INIT_LIST_HEAD(&repoll);
+	ledger_add(&c->stats.runs, 1);
+	start = t->tsc = unapi_cycles();
+again:
+	context_collect(c);
+	list_splice_tail_init(&c->poll_list, &list);
+	for (;;) {
+		int did;
+
+		if (list_empty(&list)) {
+			if (list_empty(&repoll)) {
+				context_collect(c);
+				if (!list_empty(&c->poll_list))
+					goto again; /* with what is left of budget and time */
+			}
+			break;
+		}
+		did = poll_one(t, list_first_entry(&list, struct napi_struct, poll_list), &repoll);
+		work += (unsigned int)did;
+		budget -= did;
+		if (unlikely(budget <= 0 || t->tsc - start >= c->limit_cycles)) {
+			ledger_add(&c->stats.time_squeeze, 1);
+			break;
+		}
+	}
+	/* The rest first, then what was queued meanwhile, then those that want more. */
+	context_collect(c);
+	list_splice_tail_init(&c->poll_list, &list);
+	list_splice_tail_init(&repoll, &list);
+	list_splice_tail_init(&list, &c->poll_list);
+
+	if (work) {
+		ledger_add(&c->stats.processed, work);
+		c->since_look += work;
+		WRITE_ONCE(c->moved, 1);
+	}
+	return (int)work;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Asking for a poll, and completing one: what runs for every interrupt. */
+#include "core/napi/internal.h"
+
+__thread struct napi_thread napi_this_thread __attribute__((tls_model("initial-exec"))) = {
+	.cause = UNAPI_CAUSE_APP,
+};
+
+bool unapi_in_poll(void)
+{
+	return napi_this_thread.polling;
+}
+
+struct napi_struct *unapi_this_napi(void)
+{
+	return napi_this_thread.polling;
+}
+
+/*
+ * Queue an owned instance on its home context. The context cannot change: it does so only under ownership.
+ * runner equals this thread only if this thread stored it, so a relaxed load is enough to know that the list
+ * is ours; every other thread goes through the inbox.
+ */
+void napi_queue(struct napi_struct *n)
+{
+	struct unapi_context *c = n->ctx;
+
+	if (likely((READ_ONCE(c->runner) & ~CONTEXT_BORROWED) == (uintptr_t)&napi_this_thread))
+		list_add_tail(&n->poll_list, &c->poll_list);
+	else if (inbox_push(&c->inbox, n))
+		context_wake_fd(c);
+}
+
+static inline void queue_for(struct napi_struct *n, uint8_t cause)
+{
+	n->cause = cause;
+	ledger_add(&n->stats.schedules, 1);
+	napi_queue(n);
+}
+
+bool napi_schedule_prep(struct napi_struct *n)
+{
+	return napi_state_prep(&n->state);
+}
+
+void __napi_schedule(struct napi_struct *n)
+{
+	queue_for(n, napi_this_thread.cause);
+}
+
+/* "Interrupts off" is the rule here: a context's run is never interrupted by its own handlers. */
+void __napi_schedule_irqoff(struct napi_struct *n)
+{
+	queue_for(n, napi_this_thread.cause);
+}
+
+bool unapi_napi_schedule_cause(struct napi_struct *n, enum unapi_poll_cause cause)
+{
+	if (!napi_state_prep(&n->state))
+		return false;
+	queue_for(n, (uint8_t)cause);
+	return true;
+}
+
+bool napi_if_scheduled_mark_missed(struct napi_struct *n)
+{
+	return napi_state_mark_missed(&n->state);
+}
+
+/* Counted by whoever notices, which need not be the owner any more: hence atomic, in what never happens. */
+void napi_violation(struct napi_struct *n, const char *what)
+{
+	__atomic_fetch_add(&n->stats.violations, 1, __ATOMIC_RELAXED);
+	if (!__atomic_exchange_n(&n->reported, 1, __ATOMIC_RELAXED))
+		unapi_log(UNAPI_LOG_ERR,
+			  "%s: its poll method %s; this is a driver bug, survived and reported once", n->name,
+			  what);
+}
+
+bool napi_complete_done(struct napi_struct *n, int work_done)
+{
+	struct napi_thread *t = &napi_this_thread;
+
+	if (unlikely(!napi_state_completes(&n->state)))
+		return false;
+	if (unlikely(t->polling != n || t->completed)) {
+		napi_violation(n, t->polling == n ? "completed twice" : "was completed outside its poll");
+		return false;
+	}
+	/* Everything that needs ownership comes before the exchange. */
+	ledger_work(n, work_done, n->weight);
+	ledger_cycles(t, n);
+	ledger_add(&n->stats.completions, 1);
+	t->completed = true;
+	if (likely(!(napi_state_complete(&n->state) & NAPIF_MISSED)))
+		return true;
+	/* Somebody asked meanwhile: ownership was kept, poll once more, behind everything queued. */
+	ledger_add(&n->stats.missed, 1);
+	napi_queue(n);
+	return false;
+}
