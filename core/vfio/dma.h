@@ -34,6 +34,7 @@ struct dma_space {
 	struct dma_iova_range ranges[DMA_MAX_RANGES];
 	uint32_t max_maps; /* mappings the carrier allows at once (kernel: dma_entry_limit) */
 	uint32_t nr_maps;
+	unsigned int slot;     /* its bit in dma_mem.map_mask */
 	struct list_head link; /* in the list of all spaces; guarded by dma.c's lock */
 };
 
@@ -46,8 +47,9 @@ struct dma_mem {
 	int fd;	       /* memfd; offset 0 is va */
 	int node;      /* NUMA node asked for, -1 any */
 	enum dma_pages pages;
-	bool shared_by_all; /* mapped into every space, also those that appear later (packet pools) */
-	uint64_t map_mask;  /* which spaces have it: dma.c's business */
+	bool shared_by_all;  /* mapped into every space, also those that appear later (packet pools) */
+	uint64_t map_mask;   /* which spaces have it: dma.c's business */
+	char fell_back[160]; /* why the pages are smaller than asked for; "" if they are not */
 	struct list_head link;
 };
 

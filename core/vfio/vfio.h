@@ -33,7 +33,7 @@ struct vfio_region {
 	struct vfio_area areas[VFIO_MAX_AREAS];
 };
 
-struct vfio_irq_info_u {
+struct vfio_irq {
 	uint32_t count; /* 0: the device has none of this index */
 	uint32_t flags; /* VFIO_IRQ_INFO_* */
 };
@@ -54,6 +54,7 @@ struct vfio_device_ops {
 	int (*irq_action)(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count,
 			  uint32_t action);
 	int (*reset)(struct vfio_device *v);
+	void (*slow_fd_ready)(struct vfio_device *v, int fd);
 	void (*close)(struct vfio_device *v);
 };
 
@@ -81,7 +82,7 @@ struct vfio_device {
 	bool gone; /* set once (atomic store), never cleared */
 	struct dma_space *space;
 	struct vfio_region regions[VFIO_PCI_NUM_REGIONS];
-	struct vfio_irq_info_u irqs[VFIO_PCI_NUM_IRQS];
+	struct vfio_irq irqs[VFIO_PCI_NUM_IRQS];
 	/* interrupts in force */
 	enum vfio_irq_mode irq_mode;
 	unsigned int nr_vectors;

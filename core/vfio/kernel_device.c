@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The kernel's VFIO carrier: a function bound to vfio-pci (<linux/vfio.h>, drivers/vfio/pci). */
+#include "core/base/reason.h"
+#include "core/pci/pci.h"
+#include "core/vfio/kernel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct kernel_device {
+	struct vfio_device v;
+	struct kernel_group *group;
+	int fd;
+	int req_fd, err_fd; /* eventfds of the device-request and error interrupts, -1 none */
+};
+
+static struct kernel_device *to_kernel(struct vfio_device *v)
+{
+	return container_of(v, struct kernel_device, v);
+}
+
+static ssize_t kernel_region_read(struct vfio_device *v, struct vfio_region *r, uint64_t off, void *buf,
+				  size_t n)
+{
+	ssize_t rc = pread(to_kernel(v)->fd, buf, n, (off_t)(r->offset + off));
+
+	if (rc != (ssize_t)n)
+		return unapi_fail(rc < 0 ? errno : EIO, "%s: reading region %u at %#llx: %s", v->name,
+				  r->index, (unsigned long long)off, rc < 0 ? strerror(errno) : "cut short");
+	return rc;
+}
+
+static ssize_t kernel_region_write(struct vfio_device *v, struct vfio_region *r, uint64_t off,
+				   const void *buf, size_t n)
+{
+	ssize_t rc = pwrite(to_kernel(v)->fd, buf, n, (off_t)(r->offset + off));
+
+	if (rc != (ssize_t)n)
+		return unapi_fail(rc < 0 ? errno : EIO, "%s: writing region %u at %#llx: %s", v->name,
+				  r->index, (unsigned long long)off, rc < 0 ? strerror(errno) : "cut short");
+	return rc;
+}
+
+static int kernel_set_irqs(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count,
+			   const int *fds)
+{
+	size_t size = sizeof(struct vfio_irq_set) + count * sizeof(int32_t);
+	struct vfio_irq_set *set = calloc(1, size);
+	int rc = 0;
+
+	if (!set)
+		return unapi_fail(ENOMEM, "%s: no memory to set %u interrupts", v->name, count);
+	set->argsz = (uint32_t)size;
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = index;
+	set->start = start;
+	set->count = count;
+	memcpy(set->data, fds, count * sizeof(int32_t));
+	if (ioctl(to_kernel(v)->fd, VFIO_DEVICE_SET_IRQS, set) < 0)
+		rc = unapi_fail(errno, "%s: binding eventfds to %u interrupts of index %u: %s", v->name,
+				count, index, strerror(errno));
+	free(set);
+	return rc;
+}
+
+static int kernel_irq_action(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count,
+			     uint32_t action)
+{
+	struct vfio_irq_set set = {.argsz = sizeof(set),
+				   .flags = VFIO_IRQ_SET_DATA_NONE | action,
+				   .index = index,
+				   .start = start,
+				   .count = count};
+
+	if (ioctl(to_kernel(v)->fd, VFIO_DEVICE_SET_IRQS, &set) < 0)
+		return unapi_fail(errno, "%s: action %#x on interrupt index %u: %s", v->name, action, index,
+				  strerror(errno));
+	return 0;
+}
+
+static int kernel_reset(struct vfio_device *v)
+{
+	if (ioctl(to_kernel(v)->fd, VFIO_DEVICE_RESET) < 0)
+		return unapi_fail(errno, "%s: reset: %s", v->name, strerror(errno));
+	return 0;
+}
+
+static void close_event(struct kernel_device *k, uint32_t index, int *fd)
+{
+	if (*fd < 0)
+		return;
+	kernel_irq_action(&k->v, index, 0, 0, VFIO_IRQ_SET_ACTION_TRIGGER);
+	close(*fd);
+	*fd = -1;
+}
+
+static void kernel_close(struct vfio_device *v)
+{
+	struct kernel_device *k = to_kernel(v);
+
+	close_event(k, VFIO_PCI_REQ_IRQ_INDEX, &k->req_fd);
+	close_event(k, VFIO_PCI_ERR_IRQ_INDEX, &k->err_fd);
+	close(k->fd);
+	kernel_group_put(k->group);
+	free(k);
+}
+
+static void kernel_slow_fd_ready(struct vfio_device *v, int fd)
+{
+	struct kernel_device *k = to_kernel(v);
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) != sizeof(n) || !v->event_fn)
+		return;
+	v->event_fn(v->event_arg, v, fd == k->req_fd ? VFIO_EVENT_REMOVE_REQUEST : VFIO_EVENT_ERROR);
+}
+
+static const struct vfio_device_ops kernel_ops = {
+	.carrier = "vfio group",
+	.region_read = kernel_region_read,
+	.region_write = kernel_region_write,
+	.set_irqs = kernel_set_irqs,
+	.irq_action = kernel_irq_action,
+	.reset = kernel_reset,
+	.slow_fd_ready = kernel_slow_fd_ready,
+	.close = kernel_close,
+};
+
+static int get_region(struct kernel_device *k, uint32_t index)
+{
+	_Alignas(8) uint8_t buf[4096] = {0};
+	struct vfio_region_info *info = (struct vfio_region_info *)buf;
+	struct vfio_region *r = &k->v.regions[index];
+	int rc;
+
+	info->argsz = sizeof(buf);
+	info->index = index;
+	if (ioctl(k->fd, VFIO_DEVICE_GET_REGION_INFO, info) < 0)
+		return errno == EINVAL ? 0
+				       : unapi_fail(errno, "%s: asking for region %u: %s", k->v.name, index,
+						    strerror(errno));
+	rc = vfio_parse_region(r, info, sizeof(buf));
+	if (rc)
+		return unapi_fail_at(rc, "%s", k->v.name);
+	return vfio_map_region(&k->v, r, k->fd, false);
+}
+
+static int get_info(struct kernel_device *k)
+{
+	struct vfio_device_info info = {.argsz = sizeof(info)};
+	int rc = 0;
+
+	if (ioctl(k->fd, VFIO_DEVICE_GET_INFO, &info) < 0)
+		return unapi_fail(errno, "%s: asking VFIO for the device: %s", k->v.name, strerror(errno));
+	k->v.can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+	for (uint32_t i = 0; i <= VFIO_PCI_CONFIG_REGION_INDEX && !rc; i++)
+		rc = get_region(k, i);
+	for (uint32_t i = 0; i < VFIO_PCI_NUM_IRQS && i < info.num_irqs && !rc; i++) {
+		struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = i};
+
+		if (ioctl(k->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) == 0)
+			k->v.irqs[i] = (struct vfio_irq){.count = irq.count, .flags = irq.flags};
+	}
+	return rc;
+}
+
+/* Be told when the kernel wants the device back and when an uncorrectable error was reported. Either may be
+ * missing. */
+static void watch(struct kernel_device *k, uint32_t index, int *fd)
+{
+	*fd = -1;
+	if (!k->v.irqs[index].count)
+		return;
+	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (*fd >= 0 && kernel_set_irqs(&k->v, index, 0, 1, fd) == 0) {
+		k->v.slow_fds[k->v.nr_slow_fds++] = *fd;
+		return;
+	}
+	unapi_log(UNAPI_LOG_WARN, "%s", unapi_reason());
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+int vfio_open_kernel(const char *bdf, struct vfio_device **out)
+{
+	struct kernel_device *k;
+	struct kernel_group *g;
+	int rc;
+
+	rc = kernel_group_get(bdf, &g);
+	if (rc)
+		return rc;
+	k = calloc(1, sizeof(*k));
+	if (!k) {
+		kernel_group_put(g);
+		return unapi_fail(ENOMEM, "%s: no memory", bdf);
+	}
+	k->group = g;
+	k->req_fd = k->err_fd = -1;
+	vfio_device_init(&k->v, bdf, &kernel_ops, &g->container->space);
+	k->v.numa_node = pci_numa_node(bdf);
+	k->fd = ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	if (k->fd < 0) {
+		rc = errno == EBUSY ? pci_diagnose(bdf, EBUSY)
+				    : unapi_fail(errno, "%s: taking it from group %d: %s", bdf, g->id,
+						 strerror(errno));
+		goto put_group;
+	}
+	rc = get_info(k);
+	if (!rc)
+		rc = vfio_device_identify(&k->v);
+	if (rc)
+		goto close_fd;
+	watch(k, VFIO_PCI_REQ_IRQ_INDEX, &k->req_fd);
+	watch(k, VFIO_PCI_ERR_IRQ_INDEX, &k->err_fd);
+	*out = &k->v;
+	return 0;
+
+close_fd:
+	vfio_unmap_regions(&k->v);
+	close(k->fd);
+put_group:
+	kernel_group_put(g);
+	free(k);
+	return rc;
+}
