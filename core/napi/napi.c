@@ -314,7 +314,7 @@ int napi_synchronize(struct napi_struct *n)
 	return wait_caller(n, deadline);
 }
 
-void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
+static void load_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
 {
 	const struct unapi_napi_stats *s = &n->stats;
 	int i;
@@ -335,6 +335,31 @@ void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *
 		st->cycles_by[i] = READ_ONCE(s->cycles_by[i]);
 		st->polls += st->polls_by[i];
 	}
+}
+
+/* All of its members are counters of 64 bits. */
+#define NR_STATS (sizeof(struct unapi_napi_stats) / sizeof(uint64_t))
+
+void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
+{
+	const uint64_t *base = (const uint64_t *)&n->stats_base;
+	uint64_t *v = (uint64_t *)st;
+	unsigned int i;
+
+	load_stats(n, st);
+	for (i = 0; i < NR_STATS; i++)
+		v[i] -= READ_ONCE(base[i]);
+}
+
+void unapi_napi_clear_stats(struct napi_struct *n)
+{
+	uint64_t *base = (uint64_t *)&n->stats_base;
+	struct unapi_napi_stats now;
+	unsigned int i;
+
+	load_stats(n, &now);
+	for (i = 0; i < NR_STATS; i++)
+		WRITE_ONCE(base[i], ((const uint64_t *)&now)[i]);
 }
 
 int64_t unapi_napi_irqs_raised(struct napi_struct *n)

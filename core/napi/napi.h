@@ -35,4 +35,7 @@ int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uin
 /* Schedule, charging the polls that follow to @cause. */
 bool unapi_napi_schedule_cause(struct napi_struct *n, enum unapi_poll_cause cause);
 
+/* Count from zero again. The counters have their own writers: what they were is remembered and subtracted. */
+void unapi_napi_clear_stats(struct napi_struct *n);
+
 #endif

@@ -122,6 +122,7 @@ struct napi_struct {
 	char name[48];	  /* "0000:03:00.0-0": for reasons, logs and show napi */
 	void *owner_data; /* the netdev layer's */
 	struct list_head dev_list;
+	struct unapi_napi_stats stats_base; /* what the counters were when they were last cleared */
 	struct list_head ctx_list; /* instances whose home the context is; guarded by the control lock */
 };
 
