@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Forwarding threads. Each owns one softnet context, which it runs itself, and polls those of its instances
+ * that are in busy mode.
+ *
+ * What a thread works on is an immutable set, replaced as a whole: lcore_give() returns once the thread has
+ * let the old one go, so whatever the old set names may then be freed or changed.
+ */
+#ifndef TESTPMD_LCORE_H
+#define TESTPMD_LCORE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <unapi/context.h>
+#include <unapi/napi.h>
+
+struct stream;
+
+/* A thread that polls by itself runs its context (link, removal, timers) at least this often. */
+#define LCORE_CONTEXT_INTERVAL_NS 10000000
+
+struct lcore_napi {
+	struct napi_struct *napi;
+	bool owned; /* between poll_begin and the poll that lost it; the thread's */
+};
+
+struct lcore_set {
+	bool paused;		 /* poll nothing, run nothing, until the next set */
+	struct stream **senders; /* streams that send by themselves */
+	unsigned int nr_senders, nr_napis;
+	struct lcore_napi napis[];
+};
+
+struct lcore {
+	unsigned int core;
+	bool pinned;
+	char name[16];
+	struct unapi_context *ctx;
+	pthread_t thread;
+
+	struct lcore_set *set; /* the thread's */
+	bool failed;	       /* the context could not be run; told once */
+
+	pthread_mutex_t lock;	   /* guards what follows; asked is also read without it */
+	pthread_cond_t cond;	   /* a set was given, or taken */
+	struct lcore_set *next;	   /* to be taken */
+	unsigned int asked, taken; /* sets given, and taken by the thread */
+	bool quit;
+};
+
+/** lcore_start() - make the context and the thread, with an empty set. 0 or -errno and unapi_reason() */
+int lcore_start(struct lcore *lc, unsigned int core, bool pin);
+/** lcore_give() - work on @set from now on. Frees the set before it; @set (malloc) is the lcore's */
+void lcore_give(struct lcore *lc, struct lcore_set *set);
+/** lcore_kick() - look again at which instances want to be polled */
+void lcore_kick(struct lcore *lc);
+/** lcore_cpu_ns() - CPU time the thread has taken */
+uint64_t lcore_cpu_ns(const struct lcore *lc);
+/** lcore_stop() - end the thread and the context. No instance has it as its home any more */
+void lcore_stop(struct lcore *lc);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <unapi/page_pool.h>
+
+#include "lcore.h"
+#include "options.h"
+#include "port.h"
+#include "stream.h"
+
+/* On the thread that polls the queue. */
+static void queue_rx(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+{
+	struct rx_slot *slot = arg;
+	/* Acquire: what the main thread made of the stream is there when its address is. */
+	struct stream *s = __atomic_load_n(&slot->stream, __ATOMIC_ACQUIRE);
+	unsigned int burst, cut;
+
+	if (!s) {
+		__atomic_store_n(&slot->idle, slot->idle + stream_packets(pkts, n), __ATOMIC_RELAXED);
+		unapi_pkt_free_bulk(pkts, n);
+		return;
+	}
+	burst = __atomic_load_n(&s->burst, __ATOMIC_RELAXED);
+	for (; n > burst; pkts += cut, n -= cut) {
+		cut = stream_cut(pkts, n, burst);
+		s->engine->rx(s, pkts, cut);
+	}
+	if (n)
+		s->engine->rx(s, pkts, n);
+}
+
+/* On the thread of the device's slow path: leave it to the main thread. */
+static void device_event(void *arg, struct net_device *dev, enum unapi_dev_event ev)
+{
+	struct port *port = arg;
+	uint64_t one = 1;
+
+	/* The link's last word counts: up and down take each other's place. */
+	if (ev == UNAPI_DEV_LINK_UP)
+		__atomic_fetch_and(&port->events, ~(1u << UNAPI_DEV_LINK_DOWN), __ATOMIC_RELAXED);
+	if (ev == UNAPI_DEV_LINK_DOWN)
+		__atomic_fetch_and(&port->events, ~(1u << UNAPI_DEV_LINK_UP), __ATOMIC_RELAXED);
+	__atomic_fetch_or(&port->events, 1u << ev, __ATOMIC_RELEASE);
+	if (write(port->event_fd, &one, sizeof(one)) < 0) {
+		/* Full means that the main thread has been told already. */
+	}
+}
+
+int port_configure(struct port *port, const struct options *opt, unsigned int nr_lcores)
+{
+	struct unapi_dev_conf conf = {
+		.rxq = opt->rxq,
+		.txq = opt->txq,
+		.rxd = opt->rxd,
+		.txd = opt->txd,
+		.rx_batch = opt->burst < UNAPI_MAX_FRAGS ? UNAPI_MAX_FRAGS : opt->burst,
+		.ctx = port->ctx,
+		.nr_ctx = nr_lcores,
+	};
+	int rc = unapi_dev_configure(port->dev, &conf);
+
+	for (unsigned int q = 0; !rc && q < port->rxq; q++)
+		rc = unapi_dev_set_rx(port->dev, q, queue_rx, &port->slots[q]);
+	return rc;
+}
+
+int port_open(struct port *port, const struct options *opt, struct lcore *lcores, unsigned int nr_lcores,
+	      unsigned int first)
+{
+	struct unapi_dev_info info;
+	int rc;
+
+	port->rxq = opt->rxq;
+	port->txq = opt->txq;
+	port->first_lcore = first;
+	port->slots = calloc(port->rxq, sizeof(*port->slots));
+	port->modes = calloc(port->rxq, sizeof(*port->modes));
+	port->ctx = calloc(nr_lcores, sizeof(*port->ctx));
+	if (!port->slots || !port->modes || !port->ctx)
+		return -ENOMEM;
+	for (unsigned int q = 0; q < port->rxq; q++)
+		port->modes[q] = opt->poll_mode;
+	for (unsigned int i = 0; i < nr_lcores; i++)
+		port->ctx[i] = lcores[(first + i) % nr_lcores].ctx;
+
+	rc = unapi_dev_open(port->spec, &port->dev);
+	if (rc)
+		return rc;
+	port->state = PORT_STOPPED;
+	unapi_dev_set_event(port->dev, device_event, port);
+	unapi_dev_get_info(port->dev, &info);
+	memcpy(port->mac, info.mac, sizeof(port->mac));
+	port->promisc = true; /* as in DPDK's testpmd: what others address is forwarded too */
+	return port_configure(port, opt, nr_lcores);
+}
+
+int port_start(struct port *port)
+{
+	int rc = unapi_dev_start(port->dev);
+
+	if (rc)
+		return rc;
+	port->state = PORT_STARTED;
+	rc = unapi_dev_set_promisc(port->dev, port->promisc);
+	for (unsigned int q = 0; !rc && q < port->rxq; q++)
+		rc = unapi_napi_set_mode(unapi_dev_rxq_napi(port->dev, q), port->modes[q]);
+	return rc;
+}
+
+int port_stop(struct port *port)
+{
+	int rc = unapi_dev_stop(port->dev);
+
+	if (!rc)
+		port->state = PORT_STOPPED;
+	return rc;
+}
+
+int port_reset(struct port *port)
+{
+	int rc = unapi_dev_reset(port->dev);
+
+	if (!rc && port->state == PORT_STARTED)
+		rc = unapi_dev_set_promisc(port->dev, port->promisc);
+	return rc;
+}
+
+void port_close(struct port *port)
+{
+	if (port->dev)
+		unapi_dev_close(port->dev);
+	port->dev = NULL;
+	port->state = PORT_CLOSED;
+	free(port->slots);
+	free(port->modes);
+	free(port->ctx);
+	port->slots = NULL;
+	port->modes = NULL;
+	port->ctx = NULL;
+}
+
+int port_set_promisc(struct port *port, bool on)
+{
+	int rc = unapi_dev_set_promisc(port->dev, on);
+
+	if (!rc)
+		port->promisc = on;
+	return rc;
+}
+
+const char *port_napi_queues(const struct port *port, const struct napi_struct *n, bool rx, char *text,
+			     size_t size)
+{
+	unsigned int queues = rx ? port->rxq : port->txq;
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned int q = 0; q < queues && used < size; q++) {
+		if ((rx ? unapi_dev_rxq_napi(port->dev, q) : unapi_dev_txq_napi(port->dev, q)) == n)
+			used += snprintf(text + used, size - used, "%s%u", used ? "," : "", q);
+	}
+	return text;
+}
+
+uint64_t port_idle(const struct port *port)
+{
+	uint64_t idle = 0;
+
+	for (unsigned int q = 0; q < port->rxq; q++)
+		idle += __atomic_load_n(&port->slots[q].idle, __ATOMIC_RELAXED);
+	return idle;
+}
