@@ -5,6 +5,7 @@
 #include "core/vfio/kernel.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,35 @@ struct kernel_device {
 	struct kernel_group *group;
 	int fd;
 	int req_fd, err_fd; /* eventfds of the device-request and error interrupts, -1 none */
+	struct list_head link;
 };
+
+/* The kernel hands a device out twice to the process that has its group. Guarded by the lock. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list_head devices = {&devices, &devices};
+
+static int claim(struct kernel_device *k)
+{
+	struct kernel_device *other;
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	list_for_each_entry (other, &devices, link) {
+		if (!strcmp(other->v.name, k->v.name))
+			rc = unapi_fail(EBUSY, "%s: this process has it open already", k->v.name);
+	}
+	if (!rc)
+		list_add_tail(&k->link, &devices);
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+static void unclaim(struct kernel_device *k)
+{
+	pthread_mutex_lock(&lock);
+	list_del_init(&k->link);
+	pthread_mutex_unlock(&lock);
+}
 
 static struct kernel_device *to_kernel(struct vfio_device *v)
 {
@@ -107,6 +136,7 @@ static void kernel_close(struct vfio_device *v)
 	close_event(k, VFIO_PCI_ERR_IRQ_INDEX, &k->err_fd);
 	close(k->fd);
 	kernel_group_put(k->group);
+	unclaim(k);
 	free(k);
 }
 
@@ -205,12 +235,15 @@ int vfio_open_kernel(const char *bdf, struct vfio_device **out)
 	k->req_fd = k->err_fd = -1;
 	vfio_device_init(&k->v, bdf, &kernel_ops, &g->container->space);
 	k->v.numa_node = pci_numa_node(bdf);
+	rc = claim(k);
+	if (rc)
+		goto put_group;
 	k->fd = ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, bdf);
 	if (k->fd < 0) {
 		rc = errno == EBUSY ? pci_diagnose(bdf, EBUSY)
 				    : unapi_fail(errno, "%s: taking it from group %d: %s", bdf, g->id,
 						 strerror(errno));
-		goto put_group;
+		goto unclaim;
 	}
 	rc = get_info(k);
 	if (!rc)
@@ -225,6 +258,8 @@ int vfio_open_kernel(const char *bdf, struct vfio_device **out)
 close_fd:
 	vfio_unmap_regions(&k->v);
 	close(k->fd);
+unclaim:
+	unclaim(k);
 put_group:
 	kernel_group_put(g);
 	free(k);

@@ -19,9 +19,12 @@ class Missing(Exception):
 GUEST = "guest-2"
 DEFAULT_KERNEL = "linux-image-amd64"
 
+# The tests' own programs that run in the guest.
+PROGRAMS = ("vm-agent", "vm-echo", "vm-vfio")
+
 INIT = """#!/bin/sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LD_LIBRARY_PATH={library_path}
-/bin/busybox mkdir -p /bin /sbin /usr/bin /usr/sbin /proc /sys /dev /tmp /root /run /var/log /dev/shm
+/bin/busybox mkdir -p /bin /sbin /usr/bin /usr/sbin /proc /sys /dev /tmp /root /run /var/log /etc
 /bin/busybox --install -s
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -193,9 +196,10 @@ def build(work, build_directory, modules_loaded, modules_at_hand=(), kernel_name
     here = pathlib.Path(build_directory) / "tests" / "vm"
     image = Initramfs()
     library_path = add_installed_tree(image, build_directory, work)
-    for name in ("vm-agent", "vm-echo"):
-        image.copy(here / name, "/" + name.removeprefix("vm-"))
-    add_libraries(image, [here / "vm-agent", here / "vm-echo"])
+    programs = [here / name for name in PROGRAMS]
+    for program in programs:
+        image.copy(program, "/" + program.name.removeprefix("vm-"))
+    add_libraries(image, programs)
     image.add("/bin/busybox", next(busybox.glob("**/bin/busybox")).read_bytes())
     for link in ("/bin/sh", "/sbin/modprobe"):
         image.add(link, b"")

@@ -86,7 +86,7 @@ class Job:
 
 
 class Guest:
-    def __init__(self, nics=1, cpus=2, memory=1024, modules=BOOT_MODULES, at_hand=(), command_line="", newest_kernel=False):
+    def __init__(self, nics=1, cpus=2, memory=1024, modules=BOOT_MODULES, at_hand=(), command_line=""):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="unapi-vm-"))
         atexit.register(self.close)
         self.jobs, self.next_job = {}, 1
@@ -97,8 +97,9 @@ class Guest:
         build = pathlib.Path(os.environ["UNAPI_BUILD"])
         wires = [self.work / f"wire{n}" for n in range(nics)]
         qemu = image.qemu()
+        newest = os.environ.get("UNAPI_VM_KERNEL") == "newest"
         kernel, initramfs = image.build(self.work, build, modules, at_hand,
-                                        image.newest_kernel() if newest_kernel else image.DEFAULT_KERNEL)
+                                        image.newest_kernel() if newest else image.DEFAULT_KERNEL)
         self.traffic = Traffic(build / "tests" / "vm" / "vm-traffic", wires)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.work / "agent"))

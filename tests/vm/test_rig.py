@@ -44,4 +44,4 @@ def echo_by_kernel(guest):
         job.kill()
 
 
-main(commands, iommu, echo_by_kernel, nics=2, newest_kernel=True)
+main(commands, iommu, echo_by_kernel, nics=2)

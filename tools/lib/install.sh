@@ -71,19 +71,16 @@ done
 
 # linux-image-amd64 is empty and depends on the kernel of the day.
 real_package() { # NAME[@SUITE]
+	local suite=()
+	case $1 in
+	*@*) suite=(-t "${1#*@}") ;;
+	esac
 	case $1 in
 	linux-image-amd64*)
-		apt-cache -t "$(suite_of "$1")" depends linux-image-amd64 |
+		apt-cache "${suite[@]}" depends linux-image-amd64 |
 			sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
 		;;
 	*) echo "$1" ;;
-	esac
-}
-
-suite_of() { # NAME[@SUITE]
-	case $1 in
-	*@*) echo "${1#*@}" ;;
-	*) echo "$codename" ;;
 	esac
 }
 
@@ -131,7 +128,7 @@ debian-12)
 	[ ${#unpacked[@]} = 0 ] || unpacked+=("linux-image-amd64@$qemu_suite")
 	for package in "${wanted[@]}"; do [ "$package" != clang ] || wanted+=(clang-format-14); done
 	;;
-debian-13) codename=trixie qemu_suite= ;; # has no clang-format 14, which the tree follows
+debian-13) qemu_suite= ;; # has no clang-format 14, which the tree follows
 *)
 	say "This system ($release) is neither Debian 12 nor Debian 13, so nothing was installed. By Debian's names, what is needed:"
 	say "    ${wanted[*]}"

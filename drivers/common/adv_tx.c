@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "drivers/common/adv_tx.h"
+#include "core/base/reason.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_BUF	 UINT32_MAX /* a context descriptor's slot */
+
+#define DATA_CMD (ADV_TXD_DATA | ADV_TXD_DEXT | ADV_TXD_IFCS)
+
+int adv_tx_setup(struct adv_tx_ring *t, struct vfio_device *v, struct vfio_region *bar, uint32_t size,
+		 uint32_t tail_reg)
+{
+	int rc;
+
+	t->vfio = v;
+	t->bar = bar;
+	t->tail_reg = tail_reg;
+	t->tail = vfio_region_ptr32(bar, tail_reg);
+	t->size = size;
+	t->q.burst = adv_tx_burst;
+	t->q.clean = adv_tx_clean;
+	rc = dma_alloc(v->space, size * sizeof(*t->desc), v->numa_node, DMA_PAGES_4K, &t->mem);
+	if (rc)
+		return unapi_fail_at(rc, "%s: transmit ring %u", v->name, t->q.index);
+	t->desc = t->mem->va;
+	t->bufs = calloc(size, sizeof(*t->bufs));
+	t->rs = calloc(size, sizeof(*t->rs));
+	if (!t->bufs || !t->rs) {
+		adv_tx_teardown(t);
+		return unapi_fail(ENOMEM, "%s: no memory for transmit ring %u", v->name, t->q.index);
+	}
+	t->free = size - 1;
+	t->ctx_vlan = UINT32_MAX;
+	return 0;
+}
+
+void adv_tx_teardown(struct adv_tx_ring *t)
+{
+	free(t->bufs);
+	free(t->rs);
+	dma_free(t->mem);
+	t->bufs = NULL;
+	t->rs = NULL;
+	t->mem = NULL;
+}
+
+static inline uint32_t after(const struct adv_tx_ring *t, uint32_t slot)
+{
+	return slot + 1 == t->size ? 0 : slot + 1;
+}
+
+/* Give back the buffers of slots @from to @to, not wrapping, @to left out. */
+static void put_run(struct adv_tx_ring *t, uint32_t from, uint32_t to)
+{
+	uint32_t kept = from;
+
+	if (likely(!t->odd)) {
+		page_pool_put_bulk(t->bufs + from, to - from, false);
+		return;
+	}
+	for (uint32_t i = from; i < to; i++)
+		if (t->bufs[i] != NO_BUF)
+			t->bufs[kept++] = t->bufs[i];
+	page_pool_put_bulk(t->bufs + from, kept - from, true);
+}
+
+/* Slots from t->clean up to @to, left out, are the driver's again. */
+static uint32_t release_to(struct adv_tx_ring *t, uint32_t to)
+{
+	uint32_t n = to >= t->clean ? to - t->clean : t->size - t->clean + to;
+
+	if (to >= t->clean) {
+		put_run(t, t->clean, to);
+	} else {
+		put_run(t, t->clean, t->size);
+		put_run(t, 0, to);
+	}
+	t->clean = to;
+	t->free += n;
+	if (t->clean == t->next)
+		t->odd = false;
+	return n;
+}
+
+/* Free what has been sent, in one go: the newest RS descriptor that is written back tells of all before it.
+ * The load is acquire: the slots are reused after it. */
+static uint32_t clean(struct adv_tx_ring *t)
+{
+	uint32_t last = UINT32_MAX;
+
+	while (t->rs_head != t->rs_tail) {
+		uint32_t slot = t->rs[t->rs_head];
+
+		if (!(__atomic_load_n(&t->desc[slot].hi, __ATOMIC_ACQUIRE) & ADV_TXD_DD))
+			break;
+		last = slot;
+		t->rs_head = after(t, t->rs_head);
+	}
+	return last == UINT32_MAX ? 0 : release_to(t, after(t, last));
+}
+
+unsigned int adv_tx_clean(struct unapi_txq *q)
+{
+	return clean(container_of(q, struct adv_tx_ring, q));
+}
+
+void adv_tx_reset(struct adv_tx_ring *t)
+{
+	release_to(t, t->next);
+	memset(t->desc, 0, t->size * sizeof(*t->desc));
+	t->next = t->clean = 0;
+	t->free = t->size - 1;
+	t->rs_head = t->rs_tail = 0;
+	t->since_rs = 0;
+	t->ctx_vlan = UINT32_MAX;
+	t->full = false;
+}
+
+static inline void mark_rs(struct adv_tx_ring *t, uint32_t slot)
+{
+	t->desc[slot].hi |= ADV_TXD_RS;
+	t->rs[t->rs_tail] = slot;
+	t->rs_tail = after(t, t->rs_tail);
+	t->since_rs = 0;
+}
+
+/* The VLAN tag to insert lies in the queue's context (82576 datasheet 7.2.2.2.1): one more slot when it
+ * changes. */
+static void put_context(struct adv_tx_ring *t, uint16_t vlan)
+{
+	t->desc[t->next].lo = (uint64_t)vlan << ADV_TXC_VLAN_SHIFT | 14u << ADV_TXC_MACLEN_SHIFT;
+	t->desc[t->next].hi = ADV_TXD_CTXT | ADV_TXD_DEXT;
+	t->bufs[t->next] = NO_BUF;
+	t->next = after(t, t->next);
+	t->free--;
+	t->since_rs++;
+	t->ctx_vlan = vlan;
+	t->odd = true;
+}
+
+/* How many records the packet at @pkts has, and its length; 0: its end is not within @n. */
+static unsigned int measure(const struct unapi_pkt *pkts, unsigned int n, uint32_t *len, bool *bad)
+{
+	uint32_t total = 0;
+
+	*bad = false;
+	for (unsigned int i = 0; i < n; i++) {
+		total += pkts[i].len;
+		*bad |= !pkts[i].len;
+		if (!(pkts[i].flags & UNAPI_PKT_MORE)) {
+			*len = total;
+			return i + 1;
+		}
+	}
+	return 0;
+}
+
+/* The general case: several fragments, a tag, shared buffers, nonsense. Returns the records taken, 0: no
+ * room. */
+static unsigned int put_packet(struct adv_tx_ring *t, const struct unapi_pkt *pkts, unsigned int n,
+			       uint64_t *bytes)
+{
+	bool vlan = pkts->flags & UNAPI_PKT_TX_VLAN, bad;
+	uint32_t len = 0, frags = measure(pkts, n, &len, &bad), last = 0;
+	uint32_t context = vlan && t->ctx_vlan != pkts->vlan;
+	uint64_t cmd = DATA_CMD | (vlan ? ADV_TXD_VLE : 0);
+
+	if (bad || !frags || frags > UNAPI_MAX_FRAGS || len > t->max_len) {
+		frags = frags ? frags : n;
+		unapi_pkt_free_bulk(pkts, frags);
+		stat_add(&t->q.stats.errors, 1);
+		return frags;
+	}
+	if (frags + context > t->free)
+		return 0;
+	/* The device looks at RS on a packet's last descriptor; so that no 32 lie between two, mark the one
+	 * before. */
+	if (t->since_rs && t->since_rs + frags + context > ADV_TX_RS_EVERY)
+		mark_rs(t, t->next ? t->next - 1 : t->size - 1);
+	if (context)
+		put_context(t, pkts->vlan);
+	for (uint32_t i = 0; i < frags; i++) {
+		t->desc[t->next].lo = unapi_pkt_iova(&pkts[i]);
+		t->desc[t->next].hi = cmd | pkts[i].len | (i + 1 == frags ? ADV_TXD_EOP : 0) |
+				      (uint64_t)len << ADV_TXD_PAYLEN_SHIFT;
+		t->bufs[t->next] = pkts[i].buf;
+		t->odd |= !!(pkts[i].flags & UNAPI_PKT_SHARED);
+		last = t->next;
+		t->next = after(t, t->next);
+	}
+	t->free -= frags;
+	t->since_rs += frags;
+	if (t->since_rs >= ADV_TX_RS_EVERY)
+		mark_rs(t, last);
+	*bytes += len;
+	return frags;
+}
+
+/* One buffer, no requests, not shared, of a length the device takes: what nearly every packet is. */
+static inline bool simple(const struct adv_tx_ring *t, const struct unapi_pkt *p)
+{
+	return !(p->flags & (UNAPI_PKT_MORE | UNAPI_PKT_SHARED | UNAPI_PKT_TX_VLAN)) &&
+	       p->len - 1u < t->max_len;
+}
+
+static inline void store_tail(struct adv_tx_ring *t)
+{
+	/* The descriptors before the tail: x86 keeps stores in order, so that this only holds the compiler.
+	 */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	if (likely(t->tail))
+		*t->tail = t->next;
+	else
+		vfio_write32(t->vfio, t->bar, t->tail_reg, t->next);
+}
+
+unsigned int adv_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
+{
+	struct adv_tx_ring *t = container_of(q, struct adv_tx_ring, q);
+	uint64_t bytes = 0, packets = 0, errors = q->stats.errors;
+	uint32_t first = t->next;
+	unsigned int i = 0, k;
+
+	/* In bulk: not before two batches of RS are in flight, unless room is short. */
+	if (adv_tx_in_flight(t) >= 2 * ADV_TX_RS_EVERY || t->free < n)
+		clean(t);
+	while (i < n) {
+		const struct unapi_pkt *p = &pkts[i];
+
+		if (likely(simple(t, p)) && likely(t->free)) {
+			uint32_t slot = t->next;
+
+			t->desc[slot].lo = unapi_pkt_iova(p);
+			t->desc[slot].hi =
+				DATA_CMD | ADV_TXD_EOP | p->len | (uint64_t)p->len << ADV_TXD_PAYLEN_SHIFT;
+			t->bufs[slot] = p->buf;
+			t->next = after(t, slot);
+			t->free--;
+			if (++t->since_rs >= ADV_TX_RS_EVERY)
+				mark_rs(t, slot);
+			bytes += p->len;
+			k = 1;
+		} else {
+			k = put_packet(t, p, n - i, &bytes);
+			if (!k)
+				break;
+		}
+		packets++;
+		i += k;
+	}
+	if (t->next != first) {
+		if (t->since_rs)
+			mark_rs(t, t->next ? t->next - 1 : t->size - 1);
+		store_tail(t);
+		packets -= q->stats.errors - errors;
+		stat_add(&q->stats.packets, packets);
+		stat_add(&q->stats.bytes, bytes);
+		if (unlikely(t->full)) {
+			t->full = false;
+			stat_add(&q->stats.wake, 1);
+		}
+	}
+	if (unlikely(i < n)) {
+		stat_add(&q->stats.stop, !t->full);
+		t->full = true;
+	}
+	return i;
+}
