@@ -188,6 +188,7 @@ void unapi_txq_release(struct unapi_txq *q)
 	if (q->claimed) {
 		if (q->producer)
 			unlink_produced(q);
+		gate_wait(&q->gate); /* a burst that began before is over */
 		q->producer = NULL;
 		q->claimed = false;
 		txq_declare_sleep(q); /* nobody sends: the queue's instance cleans what is left */
