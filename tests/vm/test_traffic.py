@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 
-from rig import Traffic, check, log
+from rig import PATIENCE, Traffic, check, log
 
 VICTIM = 300  # the frame that something happens to
 FAULTS = ("lost", "duplicated", "reordered", "corrupt", "misdirected")
@@ -33,14 +33,16 @@ def send(wire, frames):
         wire.sendall(frames)
 
 
-def echo(wire, other, fault):
-    """Sends back what comes, until the generator ends."""
+def echo(wire, other, fault, passed):
+    """Sends back what comes, until the generator ends; says when it has gone well past the victim."""
     count, held = 0, b""
     try:
         while True:
             size = read_exactly(wire, 4)
             frame = size + read_exactly(wire, int.from_bytes(size, "big"))
             count += 1
+            if count == 2 * VICTIM:
+                passed.set()
             if held and frame[4 + 26:4 + 38] == held[4 + 26:4 + 38]:  # the next one of the same flow: same addresses
                 frame, held = frame + held, b""
             if count == VICTIM:
@@ -69,10 +71,13 @@ def report_of(fault):
             wires = [socket.socket(socket.AF_UNIX) for _ in paths]
             for wire, path in zip(wires, paths):
                 wire.connect(str(path))
+            passed = [threading.Event(), threading.Event()]
             for n in range(2):
-                threading.Thread(target=echo, args=(wires[n], wires[1 - n], fault if n == 0 else None), daemon=True).start()
+                threading.Thread(target=echo, args=(wires[n], wires[1 - n], fault if n == 0 else None, passed[n]),
+                                 daemon=True).start()
             traffic.start(flows=4, window=16, macs="same")
-            traffic.wait_received(2000)
+            for event in passed:
+                check(event.wait(PATIENCE), "no traffic on a wire")
             return traffic.stop()
         finally:
             traffic.close()
