@@ -48,6 +48,9 @@ enum txq_rest {
 struct unapi_txq {
 	unsigned int (*burst)(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
 	unsigned int (*clean)(struct unapi_txq *q); /* returns the buffers given back */
+	/* Have the queue's instance scheduled when descriptors have been sent, or not. Any thread; NULL:
+	 * cannot. */
+	void (*route)(struct unapi_txq *q, bool on);
 	struct net_device *dev;
 	struct napi_struct *napi; /* the instance that serves the queue's interrupt */
 	/* The instance whose polls send on it; NULL: an application thread, or none. Under the claim lock. */
@@ -57,6 +60,7 @@ struct unapi_txq {
 	struct gate gate; /* the producer is inside while it sends or cleans; open while started */
 	bool asleep; /* the producer's own note that it declared sleep: saves the busy path an atomic load */
 	bool claimed;
+	bool routed; /* its cause is routed; the producer's note */
 	uint16_t index;
 	struct unapi_txq_stats stats; /* written by the producer only, relaxed stores */
 };
@@ -107,11 +111,13 @@ struct net_device_ops {
 	void (*ndo_clear_stats)(struct net_device *dev);
 };
 
+struct net_device_id {
+	uint16_t vendor, device;
+};
+
 struct net_driver {
 	const char *name;
-	const struct {
-		uint16_t vendor, device;
-	} * ids; /* ends with {0, 0} */
+	const struct net_device_id *ids; /* ends with {0, 0} */
 	size_t priv_size;
 	const struct net_device_ops *ops;
 };
@@ -189,6 +195,12 @@ static inline bool netdev_is_removed(const struct net_device *dev)
 unsigned int netdev_clean_produced(struct channel *ch);
 unsigned int netdev_clean_sleeping(struct channel *ch);
 void netdev_sleep_produced(struct channel *ch);
+/*
+ * A receive ring of this instance is short of buffers, or no longer: those in flight on the queues it
+ * produces for come back when these are cleaned, so have the queues' instances do that as soon as something
+ * has been sent.
+ */
+void netdev_route_produced(struct channel *ch, bool on);
 /* Withdraw a queue's sleep, waiting out a cleaner. Producer only; unapi_tx_burst() does it where needed. */
 void txq_wake(struct unapi_txq *q);
 

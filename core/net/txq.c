@@ -114,6 +114,22 @@ unsigned int netdev_clean_produced(struct channel *ch)
 	return freed;
 }
 
+void netdev_route_produced(struct channel *ch, bool on)
+{
+	struct unapi_txq *q;
+
+	if (!gate_enter(&ch->walk))
+		return;
+	for (q = next_of(&ch->produced); q; q = next_of(&q->next_produced)) {
+		if (likely(q->routed == on) || !q->route || !gate_enter(&q->gate))
+			continue;
+		q->routed = on;
+		q->route(q, on);
+		gate_leave(&q->gate);
+	}
+	gate_leave(&ch->walk);
+}
+
 void netdev_sleep_produced(struct channel *ch)
 {
 	struct unapi_txq *q;

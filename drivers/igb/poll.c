@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The poll method of a channel: clean, receive, refill, complete, unmask. */
+#include "drivers/igb/igb.h"
+
+/* The receive queues of a channel take turns at being first, so that a busy one does not use up every budget.
+ */
+static int receive(struct igb_channel *c, int budget)
+{
+	struct channel *ch = &c->ch;
+	unsigned int q = c->rx_first;
+	int work = 0;
+
+	if (likely(ch->nr_rx == 1))
+		return adv_rx_poll(container_of(ch->rx[0], struct adv_rx_ring, q), budget);
+	for (unsigned int i = 0; i < ch->nr_rx && work < budget; i++) {
+		work += adv_rx_poll(container_of(ch->rx[q], struct adv_rx_ring, q), budget - work);
+		q = q + 1 == ch->nr_rx ? 0 : q + 1;
+	}
+	if (ch->nr_rx)
+		c->rx_first = c->rx_first + 1u == ch->nr_rx ? 0 : (uint16_t)(c->rx_first + 1);
+	return work;
+}
+
+/*
+ * Rings that lack buffers before a completion. Whoever returns some later schedules the instance, as the pool
+ * is marked starving; those that are in a transmit ring are returned by its cleaning, which nothing would
+ * cause: have that queue interrupt when it has sent. True: there are buffers after all, poll again.
+ */
+static bool starved(struct igb_channel *c)
+{
+	bool shortage = false;
+
+	for (unsigned int i = 0; i < c->ch.nr_rx; i++) {
+		struct adv_rx_ring *r = container_of(c->ch.rx[i], struct adv_rx_ring, q);
+
+		if (likely(!r->short_of_buffers))
+			continue;
+		shortage = true;
+		if (page_pool_starve(r->q.pool))
+			return true;
+	}
+	netdev_route_produced(&c->ch, shortage);
+	return false;
+}
+
+static bool rx_pending(struct igb_channel *c)
+{
+	for (unsigned int i = 0; i < c->ch.nr_rx; i++)
+		if (adv_rx_pending(container_of(c->ch.rx[i], struct adv_rx_ring, q)))
+			return true;
+	return false;
+}
+
+int igb_poll(struct napi_struct *n, int budget)
+{
+	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
+	int work;
+
+	netdev_clean_produced(&c->ch);
+	netdev_clean_sleeping(&c->ch);
+	if (unlikely(budget == 0))
+		return 0; /* transmit only: the caller does not want packets, and completes nothing */
+	work = receive(c, budget);
+	if (work >= budget)
+		return budget;
+	if (unlikely(starved(c)))
+		return budget;
+	netdev_sleep_produced(&c->ch);
+	if (napi_complete_done(n, work)) {
+		igb_irq_unmask(c);
+		/* A cause that came while the vector was masked fires now, unless the device forgets those.
+		 */
+		if (unlikely(!c->igb->dev->latches) && rx_pending(c))
+			napi_schedule(n);
+	}
+	return work;
+}
