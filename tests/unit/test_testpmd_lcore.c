@@ -127,7 +127,7 @@ static void interrupts_are_polled(void **state)
 		interrupt(&a);
 		await(polls(&a) > before);
 	}
-	assert_true(a.tid != syscall(SYS_gettid));
+	assert_true(__atomic_load_n(&a.tid, __ATOMIC_RELAXED) != syscall(SYS_gettid));
 	/* It was polled when it was enabled, if at all. */
 	assert_true(polls(&b) <= 1);
 }
