@@ -42,28 +42,28 @@ void napi_caller_release(struct napi_struct *n)
 	}
 }
 
-/* Take it from its home's queue, where it waits to be polled. The control lock keeps the home from changing,
- * and thereby from being destroyed, until this thread is inside it. */
+/*
+ * Take it from its home's queue, where it waits to be polled. The control lock keeps its home from changing:
+ * while this thread is inside that context and holds the lock, nobody else touches the instance's link.
+ */
 static bool begin_queued(struct napi_struct *n)
 {
-	struct unapi_context *c;
 	bool got = false;
 	int rc;
 
 	pthread_mutex_lock(&napi_control_lock);
-	c = n->ctx;
-	rc = context_enter(c, true);
-	pthread_mutex_unlock(&napi_control_lock);
-	if (rc < 0)
-		return false;
-	context_collect(c);
-	/* on the list it is owned by whoever runs the context: this thread */
-	if (!list_empty(&n->poll_list) && napi_state_caller_begin(&n->state, true)) {
-		list_del_init(&n->poll_list);
-		got = true;
+	rc = context_enter(n->ctx, true);
+	if (rc >= 0) {
+		context_collect(n->ctx);
+		/* on the list it is owned by whoever runs the context: this thread */
+		if (!list_empty(&n->poll_list) && napi_state_caller_begin(&n->state, true)) {
+			list_del_init(&n->poll_list);
+			got = true;
+		}
+		if (rc == 0)
+			context_leave(n->ctx);
 	}
-	if (rc == 0)
-		context_leave(c);
+	pthread_mutex_unlock(&napi_control_lock);
 	return got;
 }
 
@@ -103,8 +103,10 @@ static int __attribute__((noinline, cold)) poll_refused(struct napi_struct *n, i
 		return unapi_fail(EDEADLK, "%s: polled from a poll method", n->name);
 	if (!napi_polled_by_me(n))
 		return unapi_fail(ECANCELED, "%s: this thread does not own it", n->name);
-	if (napi_state_caller_keeps(napi_state_read(&n->state)))
+	if (budget < 0)
 		return unapi_fail(EINVAL, "%s: polled with a budget of %d", n->name, budget);
+	/* Also if the request has been withdrawn since it was read: -ECANCELED always means that it is gone.
+	 */
 	ledger_add(&n->stats.handovers, 1);
 	napi_caller_release(n);
 	return unapi_fail(ECANCELED, "%s: ownership was asked for and has been handed over", n->name);
@@ -117,7 +119,7 @@ int unapi_napi_poll(struct napi_struct *n, int budget)
 	int work;
 
 	/* A request to hand over that this load just misses is seen by the next poll's. */
-	if (unlikely(!napi_state_caller_keeps(v) || n->poller != t || t->polling || budget < 0))
+	if (unlikely(!napi_state_caller_keeps(v) || READ_ONCE(n->poller) != t || t->polling || budget < 0))
 		return poll_refused(n, budget);
 
 	ledger_poll(n);

@@ -40,7 +40,7 @@ int context_enter(struct unapi_context *c, bool borrow)
 	/* acquire: the lists, as the last runner left them */
 	if (!__atomic_compare_exchange_n(&c->runner, &old, me | (borrow ? CONTEXT_BORROWED : 0), false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return -EBUSY;
+		return old & CONTEXT_BORROWED ? -EAGAIN : -EBUSY;
 	return 0;
 }
 
@@ -79,12 +79,10 @@ int unapi_context_run(struct unapi_context *c, int64_t timeout_ns)
 
 	if (unapi_in_poll())
 		return unapi_fail(EDEADLK, "%s: a context cannot be run from a poll method", c->name);
-	while ((rc = context_enter(c, false)) < 0) {
-		/* a control call of another thread is inside for a moment */
-		if (!(READ_ONCE(c->runner) & CONTEXT_BORROWED))
-			return unapi_fail(EBUSY, "%s: another thread runs this context", c->name);
+	while ((rc = context_enter(c, false)) == -EAGAIN)
 		napi_nap(&nap, UINT64_MAX);
-	}
+	if (rc == -EBUSY)
+		return unapi_fail(EBUSY, "%s: another thread runs this context", c->name);
 	if (rc)
 		return unapi_fail(EDEADLK, "%s: a context cannot be run from one of its own handlers",
 				  c->name);
@@ -139,6 +137,8 @@ int unapi_context_start(struct unapi_context *c, int cpu)
 	pthread_mutex_lock(&napi_control_lock);
 	if (c->thread_runs)
 		rc = unapi_fail(EALREADY, "%s: the context runs on a thread already", c->name);
+	else if (READ_ONCE(c->runner) && !(READ_ONCE(c->runner) & CONTEXT_BORROWED))
+		rc = unapi_fail(EBUSY, "%s: another thread is inside this context's run", c->name);
 	else if (c->poller)
 		rc = unapi_fail(EBUSY, "%s: an application polls this context's instances", c->name);
 	else

@@ -141,12 +141,13 @@ void context_detach(struct unapi_context *c, struct napi_struct *n)
 
 int unapi_context_add_source(struct unapi_context *c, struct unapi_source *src)
 {
+	struct unapi_context *before = src->ctx;
 	int rc;
 
-	src->ctx = c;
+	src->ctx = c; /* before its first event */
 	rc = epoll_add(c, src->fd, EPOLLIN, (uintptr_t)src | EV_SOURCE);
 	if (rc) {
-		src->ctx = NULL;
+		src->ctx = before;
 		return unapi_fail(-rc, "descriptor %d cannot be watched in context %s: %s", src->fd, c->name,
 				  strerror(-rc));
 	}

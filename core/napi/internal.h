@@ -71,7 +71,8 @@ extern pthread_mutex_t napi_control_lock;
 
 /* context.c */
 void context_wake_fd(struct unapi_context *c);
-/* Become the runner: 0; 1 if this thread is it already; -EBUSY, without a reason, if another one is. */
+/* Become the runner: 0; 1 if this thread is it already. Without a reason: -EBUSY if another one is; -EAGAIN
+ * if one is for the moment of a control call. */
 int context_enter(struct unapi_context *c, bool borrow);
 void context_leave(struct unapi_context *c);
 

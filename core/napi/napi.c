@@ -240,7 +240,7 @@ static void set_home(struct napi_struct *n, struct unapi_context *ctx)
 	pthread_mutex_lock(&napi_control_lock);
 	list_del_init(&n->ctx_list);
 	list_add_tail(&n->ctx_list, &ctx->instances);
-	n->ctx = ctx;
+	WRITE_ONCE(n->ctx, ctx);
 	if (!ctx->poller)
 		napi_state_ask_busy(&n->state, false);
 	pthread_mutex_unlock(&napi_control_lock);

@@ -52,7 +52,8 @@ UNAPI_API int unapi_context_destroy(struct unapi_context *c);
  * @cpu: the CPU to pin it to, -1 for none
  *
  * The thread blocks all signals and holds the context until unapi_context_stop(). -EALREADY if it runs on a
- * thread, -EBUSY if the application promised to poll its instances, -EINVAL for a CPU that is not there.
+ * thread, -EBUSY if another one is inside its run or the application promised to poll its instances, -EINVAL
+ * for a CPU that is not there.
  */
 UNAPI_API int unapi_context_start(struct unapi_context *c, int cpu);
 /** unapi_context_stop() - end the thread made by unapi_context_start(); instances stay, unpolled until run

@@ -29,7 +29,8 @@ struct fake {
 	int polls;     /* calls of the poll method */
 	int vector;    /* an eventfd, -1 none */
 	struct fake_log *log;
-	/* called in the poll method before it completes, and after */
+	/* called in the poll method before it completes, and after; tests change them while other threads
+	 * poll */
 	void (*before_complete)(struct fake *f);
 	void (*after_complete)(struct fake *f);
 };
@@ -38,6 +39,7 @@ static inline int fake_poll(struct napi_struct *n, int budget)
 {
 	struct fake *f = container_of(n, struct fake, n);
 	int work = f->backlog < budget ? f->backlog : budget;
+	void (*hook)(struct fake * f);
 
 	f->polls++;
 	f->backlog -= work;
@@ -46,11 +48,13 @@ static inline int fake_poll(struct napi_struct *n, int budget)
 			 "%c%d ", f->letter, work);
 	if (work == budget)
 		return work;
-	if (f->before_complete)
-		f->before_complete(f);
+	hook = READ_ONCE(f->before_complete);
+	if (hook)
+		hook(f);
 	f->unmasked = napi_complete_done(n, work);
-	if (f->after_complete)
-		f->after_complete(f);
+	hook = READ_ONCE(f->after_complete);
+	if (hook)
+		hook(f);
 	return work;
 }
 
