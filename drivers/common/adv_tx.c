@@ -245,6 +245,8 @@ unsigned int adv_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned 
 			k = 1;
 		} else {
 			k = put_packet(t, p, n - i, &bytes);
+			if (!k && clean(t))
+				continue;
 			if (!k)
 				break;
 		}
