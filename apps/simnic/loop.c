@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -24,6 +25,7 @@
 
 #define WIRE_BUDGET  64
 #define LOOK_EVERY   32 /* turns of the loop without a look at the descriptors, while spinning */
+#define YIELD_AFTER  16 /* fruitless turns */
 #define IDLE_NS	     (10 * NSEC_PER_MSEC)
 #define IDLE_SCAN_NS NSEC_PER_MSEC
 #define PARENT_DIED  SIGRTMIN
@@ -303,7 +305,7 @@ static uint64_t nap(struct sim *s, bool worked)
 
 int sim_run(struct sim *s)
 {
-	unsigned int unlooked = 0;
+	unsigned int unlooked = 0, fruitless = 0;
 
 	/* Half of a nap of 50 us would be the kernel's default slack. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
@@ -318,9 +320,13 @@ int sim_run(struct sim *s)
 			unlooked = 0;
 			wait_ns(s, ns);
 			periodic(s);
-		} else {
-			cpu_relax();
 		}
+		/* Spinning for what the client does next: should it wait for this very CPU, it gets it. */
+		fruitless = worked || ns ? 0 : fruitless + 1;
+		if (fruitless > YIELD_AFTER)
+			sched_yield();
+		else if (fruitless)
+			cpu_relax();
 	}
 	stats_file_write(s, "", true);
 	return 0;
