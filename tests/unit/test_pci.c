@@ -99,7 +99,7 @@ static void get(const char *rel, char *text, size_t n)
 
 static void bind_now(const char *bdf, const char *driver)
 {
-	char rel[128], target[128];
+	char rel[200], target[200];
 
 	snprintf(rel, sizeof(rel), "sys/bus/pci/devices/%s/driver", bdf);
 	snprintf(target, sizeof(target), "../../drivers/%s", driver);
@@ -117,7 +117,7 @@ static void unbind_now(const char *bdf)
 /* drivers/base/dd.c: a probe by driver_override if there is one, else by id. */
 static void probe(const char *bdf)
 {
-	char rel[128], driver[64];
+	char rel[200], driver[64];
 
 	kernel.probes++;
 	snprintf(rel, sizeof(rel), "sys/bus/pci/devices/%s/driver_override", bdf);
