@@ -38,7 +38,7 @@ def bad_devices():
     refused(["-a", "nonsense"], "nonsense")
     refused(["-a", "9999:99:99.9"], "9999:99:99.9")
     refused(["-a", "vfio-user:/nowhere/at/all"], "/nowhere/at/all")
-    refused(["-a", "sim:e1000"], "e1000")
+    check("e1000" in run("-a", "sim:e1000", status=1).errors, "the simulated NIC says what models there are")
     # A good one before it is given back.
     refused(["-a", NIC, "-a", "vfio-user:/nowhere"], "/nowhere")
 
@@ -221,9 +221,18 @@ def last_one_removed():
         pmd = Testpmd("-a", NIC, "--", *args)
         pmd.wait_for("testpmd> " if "-i" in args else "NIC statistics")
         pmd.sims = children(pmd.process.pid)
-        os.kill(pmd.sims[0], signal.SIGHUP if "-i" in args else signal.SIGKILL)
+        os.kill(pmd.sims[0], signal.SIGKILL)
         pmd.ended_well(1)
         check("No port is left" in pmd.errors, pmd.transcript())
+
+
+def registers_gone():
+    """The server is there, but its device is not: the next look at a register finds out."""
+    pmd = Testpmd("-a", NIC, "--", "-i").ready()
+    os.kill(pmd.sims[0], signal.SIGHUP)
+    await_true(lambda: pmd.process.poll() is not None or pmd.write("show port stats 0\n") or
+               "has been removed" in pmd.output, "the removal is noticed")
+    pmd.ended_well(1)
 
 
 def json_file(directory):
@@ -288,4 +297,4 @@ def terminal():
 
 main(help_and_version, bad_options, bad_devices, bad_counts, too_few_tx_queues_at_the_prompt, quit_and_end_of_input,
      without_a_prompt, signals, killed, period_without_a_prompt, garbage, shows, shared_instances, port_commands,
-     modes_without_traffic, removed_while_others_remain, last_one_removed, json_file, json_to_a_full_disk, terminal)
+     modes_without_traffic, removed_while_others_remain, last_one_removed, registers_gone, json_file, json_to_a_full_disk, terminal)

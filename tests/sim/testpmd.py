@@ -124,10 +124,10 @@ class Testpmd:
 
     def command(self, text):
         """What a command prints on standard output."""
-        start = self.seen
         self.write(text + "\n")
+        start = self.wait_for(re.escape(text) + "\n").end()  # the echo; events may have been told before it
         end = self.wait_for(re.escape(PROMPT)).start()
-        return self.output[start:end].split("\n", 1)[-1]
+        return self.output[start:end]
 
     def signal(self, number):
         os.kill(self.process.pid, number)
