@@ -12,7 +12,6 @@ struct napi_thread {
 	uint64_t tsc;		     /* up to here this thread's polls have been charged */
 };
 
-extern __thread struct napi_thread napi_this_thread
-	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern __thread struct napi_thread napi_this_thread __attribute__((tls_model("initial-exec")));
 
 #endif

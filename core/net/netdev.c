@@ -351,7 +351,7 @@ void unapi_dev_get_info(const struct net_device *dev, struct unapi_dev_info *inf
 	};
 	snprintf(info->name, sizeof(info->name), "%s", dev->name);
 	snprintf(info->driver, sizeof(info->driver), "%s", dev->driver->name);
-	snprintf(info->carrier, sizeof(info->carrier), "%s", v->ops->carrier);
+	snprintf(info->carrier, sizeof(info->carrier), "%s", v->carrier);
 	snprintf(info->irq_mode, sizeof(info->irq_mode), "%s", irq_mode_name(v->irq_mode));
 	memcpy(info->mac, dev->mac, sizeof(info->mac));
 }

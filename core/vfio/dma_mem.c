@@ -47,6 +47,13 @@ static int bind_to_node(void *va, uint64_t size, int node)
 	numa_bitmask_setbit(mask, (unsigned int)node);
 	rc = mbind(va, size, MPOL_BIND, mask->maskp, mask->size + 1, 0);
 	numa_free_nodemask(mask);
+	/* Containers forbid mbind() often. Memory on the wrong node is slow, not wrong. */
+	if (rc < 0 && errno == EPERM) {
+		unapi_log(UNAPI_LOG_WARN,
+			  "%llu bytes could not be bound to NUMA node %d: mbind() is forbidden",
+			  (unsigned long long)size, node);
+		return 0;
+	}
 	if (rc < 0)
 		return unapi_fail(errno, "binding %llu bytes to NUMA node %d failed: %s",
 				  (unsigned long long)size, node, strerror(errno));
@@ -61,6 +68,9 @@ static int populate(const struct dma_mem *m)
 {
 	if (madvise(m->va, m->size, MADV_POPULATE_WRITE) == 0)
 		return 0;
+	if (errno == EINVAL)
+		return unapi_fail(ENOSYS,
+				  "this kernel cannot populate memory (MADV_POPULATE_WRITE, Linux 5.14)");
 	if (m->node >= 0)
 		return unapi_fail(ENOMEM, "NUMA node %d has not %llu bytes in %s", m->node,
 				  (unsigned long long)m->size, page_kinds[m->pages].name);
@@ -84,6 +94,11 @@ static int try_pages(struct dma_mem *m, uint64_t want, enum dma_pages pages)
 		goto close_fd;
 	}
 	m->va = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	if (m->va == MAP_FAILED && errno == ENOMEM && pages != DMA_PAGES_4K) {
+		rc = unapi_fail(ENOMEM, "%llu %s are needed and not free: vm.nr_hugepages",
+				(unsigned long long)(m->size / ps), page_kinds[pages].name);
+		goto close_fd;
+	}
 	if (m->va == MAP_FAILED) {
 		rc = unapi_fail(errno, "mapping %llu bytes in %s: %s", (unsigned long long)m->size,
 				page_kinds[pages].name, strerror(errno));
@@ -94,7 +109,7 @@ static int try_pages(struct dma_mem *m, uint64_t want, enum dma_pages pages)
 		rc = populate(m);
 	if (rc)
 		goto unmap;
-	/* A server that maps the memory may trust its size. */
+	/* Who maps it may trust its size: a server, and we, when a server has the descriptor. */
 	fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	return 0;
 
@@ -111,6 +126,15 @@ static bool worth(enum dma_pages pages, uint64_t size)
 	return pages == DMA_PAGES_4K || size >= page_kinds[pages].size / 2;
 }
 
+/* One line for a process and page size: the second pool that goes without hugepages tells nothing new. */
+static void tell_fell_back(const struct dma_mem *m, enum dma_pages wanted)
+{
+	static bool told[ARRAY_SIZE(page_kinds)];
+
+	if (!__atomic_exchange_n(&told[wanted], true, __ATOMIC_RELAXED))
+		unapi_log(UNAPI_LOG_INFO, "DMA memory is in %s: %s", page_kinds[m->pages].name, m->fell_back);
+}
+
 int dma_mem_make(struct dma_mem *m, uint64_t size, enum dma_pages want)
 {
 	char why[160] = "";
@@ -122,6 +146,8 @@ int dma_mem_make(struct dma_mem *m, uint64_t size, enum dma_pages want)
 		rc = try_pages(m, size, (enum dma_pages)p);
 		if (!rc) {
 			snprintf(m->fell_back, sizeof(m->fell_back), "%s", why);
+			if (why[0])
+				tell_fell_back(m, want);
 			return 0;
 		}
 		snprintf(why, sizeof(why), "%s", unapi_reason());

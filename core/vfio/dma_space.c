@@ -6,13 +6,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
- * IOVAs start above 4 GiB: below are the addresses that x86 IOMMUs reserve (the MSI window at 0xfee00000) and
- * that 32-bit devices would want. The common 39-bit widths leave 508 GiB.
+ * Where IOVAs are looked for, in this order. Above 4 GiB nothing is reserved on x86 and what needs 32 bits is
+ * left alone; most IOMMUs have at least 39 bits. The low part serves spaces that have nothing else, without
+ * its first MiB and the MSI window at 0xfee00000, which an IOMMU may leave out of its reserved ranges.
  */
-#define IOVA_FIRST (4ULL << 30)
-#define IOVA_LAST  ((1ULL << 48) - 1)
+static const struct dma_iova_range windows[] = {
+	{4ULL << 30, (1ULL << 39) - 1},
+	{0x100000, 0xfedfffff},
+	{1ULL << 39, (1ULL << 48) - 1},
+};
+#define IOVA_LAST ((1ULL << 48) - 1)
 
 /* Guards both lists, every space's nr_maps and slot, and every memory's map_mask and iova. */
 static pthread_mutex_t dma_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,10 +46,11 @@ static uint64_t fit_in_space(const struct dma_space *s, uint64_t from, uint64_t 
 	return 0;
 }
 
-/* First fit: push the address up past whatever does not allow it until nothing objects. */
-static uint64_t pick_iova(const struct dma_space *only, uint64_t size, uint64_t align)
+/* First fit: push the address up past whatever does not allow it until nothing objects. 0: nothing free. */
+static uint64_t pick_within(const struct dma_iova_range *w, const struct dma_space *only, uint64_t size,
+			    uint64_t align)
 {
-	uint64_t at = align_up(IOVA_FIRST, align), next;
+	uint64_t at = align_up(w->start, align), next;
 	struct dma_space *s;
 	struct dma_mem *m;
 	bool moved;
@@ -65,9 +72,18 @@ static uint64_t pick_iova(const struct dma_space *only, uint64_t size, uint64_t 
 				moved = true;
 			}
 		}
-		if (at + size - 1 > IOVA_LAST)
+		if (at > w->last || w->last - at < size - 1)
 			return 0;
 	} while (moved);
+	return at;
+}
+
+static uint64_t pick_iova(const struct dma_space *only, uint64_t size, uint64_t align)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(windows) && !at; i++)
+		at = pick_within(&windows[i], only, size, align);
 	return at;
 }
 
@@ -78,9 +94,6 @@ static int map_into(struct dma_space *s, struct dma_mem *m)
 	if (s->nr_maps >= s->max_maps)
 		return unapi_fail(ENOSPC, "%s allows %u DMA mappings and all are in use", s->name,
 				  s->max_maps);
-	if (m->iova & ((s->page_sizes & -s->page_sizes) - 1))
-		return unapi_fail(EINVAL, "%s maps nothing smaller than %llu bytes", s->name,
-				  (unsigned long long)(s->page_sizes & -s->page_sizes));
 	rc = s->ops->map(s, m);
 	if (rc)
 		return rc;
@@ -196,6 +209,10 @@ int dma_space_register(struct dma_space *s)
 	struct dma_mem *m, *undo;
 	int rc = 0;
 
+	/* All memory is in pages of at least 4 KiB, and need not be a multiple of more. */
+	if (!(s->page_sizes & 0x1fff))
+		return unapi_fail(ENOTSUP, "%s: its IOMMU maps nothing smaller than %llu bytes", s->name,
+				  (unsigned long long)(s->page_sizes & -s->page_sizes));
 	pthread_mutex_lock(&dma_lock);
 	if (!~slots_used) {
 		pthread_mutex_unlock(&dma_lock);
@@ -232,5 +249,15 @@ void dma_space_unregister(struct dma_space *s)
 		unmap_from(s, m);
 	list_del_init(&s->link);
 	slots_used &= ~(1ULL << s->slot);
+	pthread_mutex_unlock(&dma_lock);
+}
+
+void dma_space_set_limits(struct dma_space *s, const struct dma_space *fresh)
+{
+	pthread_mutex_lock(&dma_lock);
+	s->page_sizes = fresh->page_sizes;
+	s->nr_ranges = fresh->nr_ranges;
+	memcpy(s->ranges, fresh->ranges, sizeof(s->ranges));
+	s->max_maps = fresh->max_maps + s->nr_maps;
 	pthread_mutex_unlock(&dma_lock);
 }

@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define MAX_VECTORS 2048 /* an MSI-X table has no more (PCI 3.0, 6.8.2.3) */
+
 static const struct {
 	uint32_t index;
 	const char *name;
@@ -17,6 +19,21 @@ static const struct {
 	[VFIO_IRQ_MSI] = {VFIO_PCI_MSI_IRQ_INDEX, "MSI"},
 	[VFIO_IRQ_MSIX] = {VFIO_PCI_MSIX_IRQ_INDEX, "MSI-X"},
 };
+
+static const struct vfio_irq *irq_info(const struct vfio_device *v, enum vfio_irq_mode mode)
+{
+	return &v->irqs[kinds[mode].index];
+}
+
+static unsigned int most_vectors(const struct vfio_device *v, enum vfio_irq_mode mode, unsigned int want)
+{
+	unsigned int most = irq_info(v, mode)->count < MAX_VECTORS ? irq_info(v, mode)->count : MAX_VECTORS;
+
+	/* MSI vectors beyond the first would have to be a power of two and share their fate; one does. */
+	if (mode != VFIO_IRQ_MSIX)
+		most = 1;
+	return want < most ? want : most;
+}
 
 static void close_vectors(struct vfio_device *v, unsigned int from)
 {
@@ -29,74 +46,124 @@ static void close_vectors(struct vfio_device *v, unsigned int from)
 	}
 }
 
-static int make_vectors(struct vfio_device *v, unsigned int n)
+/* The array is as long as the device's table from the start, so that adding vectors moves nothing. */
+static int make_vectors(struct vfio_device *v, enum vfio_irq_mode mode, unsigned int n)
 {
 	unsigned int had = v->nr_vectors;
-	int *fds = reallocarray(v->vector_fds, n, sizeof(int));
 
-	if (!fds)
+	if (!v->vector_fds)
+		v->vector_fds = calloc(most_vectors(v, mode, MAX_VECTORS), sizeof(int));
+	if (!v->vector_fds)
 		return unapi_fail(ENOMEM, "%s: no memory for %u interrupt vectors", v->name, n);
-	v->vector_fds = fds;
 	for (; v->nr_vectors < n; v->nr_vectors++) {
-		fds[v->nr_vectors] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (fds[v->nr_vectors] < 0) {
+		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+		if (fd < 0) {
 			int rc = unapi_fail(errno, "%s: an eventfd for interrupt vector %u: %s (ulimit -n?)",
 					    v->name, v->nr_vectors, strerror(errno));
 
 			close_vectors(v, had);
 			return rc;
 		}
+		v->vector_fds[v->nr_vectors] = fd;
 	}
 	return 0;
 }
 
+static int disable(struct vfio_device *v, enum vfio_irq_mode mode)
+{
+	return v->ops->irq_action(v, kinds[mode].index, 0, 0, VFIO_IRQ_SET_ACTION_TRIGGER);
+}
+
+/* Each vector by itself, so that a system short of them still gives as many as it has. How many in all. */
+static int bind_one_by_one(struct vfio_device *v, enum vfio_irq_mode mode, unsigned int from, unsigned int n)
+{
+	for (unsigned int i = from; i < n; i++) {
+		int rc = v->ops->set_irqs(v, kinds[mode].index, i, 1, v->vector_fds + i);
+
+		if (rc)
+			return i ? (int)i : rc < 0 ? rc : unapi_fail(ENOSPC, "the system has no vector left");
+	}
+	return (int)n;
+}
+
+/* All at once; a kernel that has fewer says how many, and is asked for those. */
+static int bind_together(struct vfio_device *v, enum vfio_irq_mode mode, unsigned int n)
+{
+	int rc = v->ops->set_irqs(v, kinds[mode].index, 0, n, v->vector_fds);
+
+	while (rc > 0 && (unsigned int)rc < n) {
+		n = (unsigned int)rc;
+		rc = v->ops->set_irqs(v, kinds[mode].index, 0, n, v->vector_fds);
+	}
+	return rc > 0 ? unapi_fail(ENOSPC, "the system has no vector left") : rc ? rc : (int)n;
+}
+
+static bool resizes(const struct vfio_device *v, enum vfio_irq_mode mode)
+{
+	return mode == VFIO_IRQ_MSIX && !(irq_info(v, mode)->flags & VFIO_IRQ_INFO_NORESIZE);
+}
+
 static int enable(struct vfio_device *v, enum vfio_irq_mode mode, unsigned int want)
 {
-	const struct vfio_irq *info = &v->irqs[kinds[mode].index];
-	unsigned int n = want < info->count ? want : info->count;
-	int rc;
+	unsigned int n = most_vectors(v, mode, want);
+	int rc = make_vectors(v, mode, n);
 
-	/* MSI vectors beyond the first would have to be a power of two and share their fate; one does. */
-	if (mode != VFIO_IRQ_MSIX)
-		n = 1;
-	rc = make_vectors(v, n);
-	if (rc)
-		return rc;
-	rc = v->ops->set_irqs(v, kinds[mode].index, 0, n, v->vector_fds);
 	if (rc) {
+		close_vectors(v, 0);
+		return rc;
+	}
+	rc = resizes(v, mode) ? bind_one_by_one(v, mode, 0, n) : bind_together(v, mode, n);
+	if (rc < 0) {
 		close_vectors(v, 0);
 		return unapi_fail_at(rc, "%s: enabling %u %s vectors", v->name, n, kinds[mode].name);
 	}
+	close_vectors(v, (unsigned int)rc);
 	v->irq_mode = mode;
-	return (int)n;
+	return rc;
+}
+
+/*
+ * A carrier that cannot resize is told anew of all vectors. What fired in the gap went nowhere, so each of
+ * the old ones is fired once: its owner looks, and finds something or not.
+ */
+static int bind_anew(struct vfio_device *v, unsigned int had, unsigned int n)
+{
+	int rc = disable(v, VFIO_IRQ_MSIX);
+
+	if (rc)
+		return rc;
+	rc = bind_together(v, VFIO_IRQ_MSIX, n);
+	if (rc < (int)had) { /* more would not do: what was there must go on */
+		if (rc >= 0)
+			disable(v, VFIO_IRQ_MSIX);
+		rc = v->ops->set_irqs(v, VFIO_PCI_MSIX_IRQ_INDEX, 0, had, v->vector_fds);
+		if (rc)
+			return rc < 0 ? rc : unapi_fail(ENOSPC, "the system took vectors back");
+		rc = (int)had;
+	}
+	for (unsigned int i = 0; i < had; i++)
+		(void)!eventfd_write(v->vector_fds[i], 1);
+	return rc;
 }
 
 static int add_vectors(struct vfio_device *v, unsigned int want)
 {
-	const struct vfio_irq *info = &v->irqs[VFIO_PCI_MSIX_IRQ_INDEX];
-	unsigned int had = v->nr_vectors, n = want < info->count ? want : info->count;
+	unsigned int had = v->nr_vectors, n = most_vectors(v, v->irq_mode, want);
 	int rc;
 
-	if (v->irq_mode != VFIO_IRQ_MSIX || n <= had)
+	if (n <= had)
 		return (int)had;
-	/* A carrier that cannot resize has to be told anew of all of them. */
-	if (info->flags & VFIO_IRQ_INFO_NORESIZE) {
-		rc = v->ops->irq_action(v, VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, VFIO_IRQ_SET_ACTION_TRIGGER);
-		if (rc)
-			return rc;
-	}
-	rc = make_vectors(v, n);
+	rc = make_vectors(v, v->irq_mode, n);
 	if (rc)
 		return rc;
-	if (info->flags & VFIO_IRQ_INFO_NORESIZE)
-		rc = v->ops->set_irqs(v, VFIO_PCI_MSIX_IRQ_INDEX, 0, n, v->vector_fds);
-	else
-		rc = v->ops->set_irqs(v, VFIO_PCI_MSIX_IRQ_INDEX, had, n - had, v->vector_fds + had);
-	if (rc) {
+	rc = resizes(v, VFIO_IRQ_MSIX) ? bind_one_by_one(v, VFIO_IRQ_MSIX, had, n) : bind_anew(v, had, n);
+	if (rc < 0) {
 		close_vectors(v, had);
 		return unapi_fail_at(rc, "%s: adding MSI-X vectors %u to %u", v->name, had, n - 1);
 	}
-	return (int)n;
+	close_vectors(v, (unsigned int)rc);
+	return rc;
 }
 
 int vfio_irq_enable(struct vfio_device *v, enum vfio_irq_mode first, unsigned int want)
@@ -108,8 +175,7 @@ int vfio_irq_enable(struct vfio_device *v, enum vfio_irq_mode first, unsigned in
 	if (v->irq_mode != VFIO_IRQ_NONE)
 		return add_vectors(v, want);
 	for (enum vfio_irq_mode m = first; m > VFIO_IRQ_NONE; m--) {
-		if (!v->irqs[kinds[m].index].count ||
-		    !(v->irqs[kinds[m].index].flags & VFIO_IRQ_INFO_EVENTFD))
+		if (!irq_info(v, m)->count || !(irq_info(v, m)->flags & VFIO_IRQ_INFO_EVENTFD))
 			continue;
 		rc = enable(v, m, want);
 		if (rc > 0)
@@ -124,7 +190,7 @@ void vfio_irq_disable(struct vfio_device *v)
 	if (v->irq_mode == VFIO_IRQ_NONE)
 		return;
 	if (!READ_ONCE(v->gone))
-		v->ops->irq_action(v, kinds[v->irq_mode].index, 0, 0, VFIO_IRQ_SET_ACTION_TRIGGER);
+		disable(v, v->irq_mode);
 	close_vectors(v, 0);
 	v->irq_mode = VFIO_IRQ_NONE;
 }

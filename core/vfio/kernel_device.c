@@ -9,15 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct kernel_device {
 	struct vfio_device v;
 	struct kernel_group *group;
 	int fd;
-	int req_fd, err_fd; /* eventfds of the device-request and error interrupts, -1 none */
 	struct list_head link;
 };
 
@@ -80,7 +77,7 @@ static int kernel_set_irqs(struct vfio_device *v, uint32_t index, uint32_t start
 {
 	size_t size = sizeof(struct vfio_irq_set) + count * sizeof(int32_t);
 	struct vfio_irq_set *set = calloc(1, size);
-	int rc = 0;
+	int rc;
 
 	if (!set)
 		return unapi_fail(ENOMEM, "%s: no memory to set %u interrupts", v->name, count);
@@ -90,7 +87,9 @@ static int kernel_set_irqs(struct vfio_device *v, uint32_t index, uint32_t start
 	set->start = start;
 	set->count = count;
 	memcpy(set->data, fds, count * sizeof(int32_t));
-	if (ioctl(to_kernel(v)->fd, VFIO_DEVICE_SET_IRQS, set) < 0)
+	/* > 0: the system has only so many vectors, and none was bound */
+	rc = kernel_calls->ioctl(to_kernel(v)->fd, VFIO_DEVICE_SET_IRQS, set);
+	if (rc < 0)
 		rc = unapi_fail(errno, "%s: binding eventfds to %u interrupts of index %u: %s", v->name,
 				count, index, strerror(errno));
 	free(set);
@@ -106,7 +105,7 @@ static int kernel_irq_action(struct vfio_device *v, uint32_t index, uint32_t sta
 				   .start = start,
 				   .count = count};
 
-	if (ioctl(to_kernel(v)->fd, VFIO_DEVICE_SET_IRQS, &set) < 0)
+	if (kernel_calls->ioctl(to_kernel(v)->fd, VFIO_DEVICE_SET_IRQS, &set) < 0)
 		return unapi_fail(errno, "%s: action %#x on interrupt index %u: %s", v->name, action, index,
 				  strerror(errno));
 	return 0;
@@ -114,40 +113,19 @@ static int kernel_irq_action(struct vfio_device *v, uint32_t index, uint32_t sta
 
 static int kernel_reset(struct vfio_device *v)
 {
-	if (ioctl(to_kernel(v)->fd, VFIO_DEVICE_RESET) < 0)
+	if (kernel_calls->ioctl(to_kernel(v)->fd, VFIO_DEVICE_RESET, NULL) < 0)
 		return unapi_fail(errno, "%s: reset: %s", v->name, strerror(errno));
 	return 0;
-}
-
-static void close_event(struct kernel_device *k, uint32_t index, int *fd)
-{
-	if (*fd < 0)
-		return;
-	kernel_irq_action(&k->v, index, 0, 0, VFIO_IRQ_SET_ACTION_TRIGGER);
-	close(*fd);
-	*fd = -1;
 }
 
 static void kernel_close(struct vfio_device *v)
 {
 	struct kernel_device *k = to_kernel(v);
 
-	close_event(k, VFIO_PCI_REQ_IRQ_INDEX, &k->req_fd);
-	close_event(k, VFIO_PCI_ERR_IRQ_INDEX, &k->err_fd);
 	close(k->fd);
 	kernel_group_put(k->group);
 	unclaim(k);
 	free(k);
-}
-
-static void kernel_slow_fd_ready(struct vfio_device *v, int fd)
-{
-	struct kernel_device *k = to_kernel(v);
-	uint64_t n;
-
-	if (read(fd, &n, sizeof(n)) != sizeof(n) || !v->event_fn)
-		return;
-	v->event_fn(v->event_arg, v, fd == k->req_fd ? VFIO_EVENT_REMOVE_REQUEST : VFIO_EVENT_ERROR);
 }
 
 static const struct vfio_device_ops kernel_ops = {
@@ -157,24 +135,27 @@ static const struct vfio_device_ops kernel_ops = {
 	.set_irqs = kernel_set_irqs,
 	.irq_action = kernel_irq_action,
 	.reset = kernel_reset,
-	.slow_fd_ready = kernel_slow_fd_ready,
 	.close = kernel_close,
 };
 
+static int ask_region(void *arg, struct vfio_region_info *info, size_t len)
+{
+	struct kernel_device *k = arg;
+
+	if (kernel_calls->ioctl(k->fd, VFIO_DEVICE_GET_REGION_INFO, info) == 0)
+		return (int)len;
+	if (errno != EINVAL)
+		return unapi_fail(errno, "asking for region %u: %s", info->index, strerror(errno));
+	info->size = 0; /* the device has no such region */
+	info->flags = 0;
+	return (int)len;
+}
+
 static int get_region(struct kernel_device *k, uint32_t index)
 {
-	_Alignas(8) uint8_t buf[4096] = {0};
-	struct vfio_region_info *info = (struct vfio_region_info *)buf;
 	struct vfio_region *r = &k->v.regions[index];
-	int rc;
+	int rc = vfio_ask_region(r, ask_region, k);
 
-	info->argsz = sizeof(buf);
-	info->index = index;
-	if (ioctl(k->fd, VFIO_DEVICE_GET_REGION_INFO, info) < 0)
-		return errno == EINVAL ? 0
-				       : unapi_fail(errno, "%s: asking for region %u: %s", k->v.name, index,
-						    strerror(errno));
-	rc = vfio_parse_region(r, info, sizeof(buf));
 	if (rc)
 		return unapi_fail_at(rc, "%s", k->v.name);
 	return vfio_map_region(&k->v, r, k->fd, false);
@@ -185,7 +166,7 @@ static int get_info(struct kernel_device *k)
 	struct vfio_device_info info = {.argsz = sizeof(info)};
 	int rc = 0;
 
-	if (ioctl(k->fd, VFIO_DEVICE_GET_INFO, &info) < 0)
+	if (kernel_calls->ioctl(k->fd, VFIO_DEVICE_GET_INFO, &info) < 0)
 		return unapi_fail(errno, "%s: asking VFIO for the device: %s", k->v.name, strerror(errno));
 	k->v.can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
 	for (uint32_t i = 0; i <= VFIO_PCI_CONFIG_REGION_INDEX && !rc; i++)
@@ -193,28 +174,10 @@ static int get_info(struct kernel_device *k)
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_IRQS && i < info.num_irqs && !rc; i++) {
 		struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = i};
 
-		if (ioctl(k->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) == 0)
+		if (kernel_calls->ioctl(k->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) == 0)
 			k->v.irqs[i] = (struct vfio_irq){.count = irq.count, .flags = irq.flags};
 	}
 	return rc;
-}
-
-/* Be told when the kernel wants the device back and when an uncorrectable error was reported. Either may be
- * missing. */
-static void watch(struct kernel_device *k, uint32_t index, int *fd)
-{
-	*fd = -1;
-	if (!k->v.irqs[index].count)
-		return;
-	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (*fd >= 0 && kernel_set_irqs(&k->v, index, 0, 1, fd) == 0) {
-		k->v.slow_fds[k->v.nr_slow_fds++] = *fd;
-		return;
-	}
-	unapi_log(UNAPI_LOG_WARN, "%s", unapi_reason());
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
 }
 
 int vfio_open_kernel(const char *bdf, struct vfio_device **out)
@@ -232,13 +195,13 @@ int vfio_open_kernel(const char *bdf, struct vfio_device **out)
 		return unapi_fail(ENOMEM, "%s: no memory", bdf);
 	}
 	k->group = g;
-	k->req_fd = k->err_fd = -1;
 	vfio_device_init(&k->v, bdf, &kernel_ops, &g->container->space);
+	snprintf(k->v.carrier, sizeof(k->v.carrier), "%s %d", kernel_ops.carrier, g->id);
 	k->v.numa_node = pci_numa_node(bdf);
 	rc = claim(k);
 	if (rc)
 		goto put_group;
-	k->fd = ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	k->fd = kernel_calls->ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, (void *)(uintptr_t)bdf);
 	if (k->fd < 0) {
 		rc = errno == EBUSY ? pci_diagnose(bdf, EBUSY)
 				    : unapi_fail(errno, "%s: taking it from group %d: %s", bdf, g->id,
@@ -248,14 +211,15 @@ int vfio_open_kernel(const char *bdf, struct vfio_device **out)
 	rc = get_info(k);
 	if (!rc)
 		rc = vfio_device_identify(&k->v);
+	if (!rc)
+		rc = vfio_watch_events(&k->v);
 	if (rc)
 		goto close_fd;
-	watch(k, VFIO_PCI_REQ_IRQ_INDEX, &k->req_fd);
-	watch(k, VFIO_PCI_ERR_IRQ_INDEX, &k->err_fd);
 	*out = &k->v;
 	return 0;
 
 close_fd:
+	vfio_unwatch_events(&k->v);
 	vfio_unmap_regions(&k->v);
 	close(k->fd);
 unclaim:

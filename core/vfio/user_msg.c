@@ -3,47 +3,42 @@
  */
 #include "core/base/clock.h"
 #include "core/base/reason.h"
+#include "core/vfio/device.h"
 #include "core/vfio/user.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/*
- * The server is of no more use. Another descriptor that never becomes readable takes the socket's place: that
- * drops the socket from every epoll it is in, so that its end of file does not spin somebody's event loop.
- * Under the lock.
- */
+unsigned int vfio_user_timeout_ms = 5000;
+
+/* The server is of no more use. Its watcher fires because of the shutdown, and whoever listens there hears of
+ * it even if nobody else does. Under the lock. */
 static void declare_dead(struct user_device *u)
 {
-	int quiet;
-
 	if (u->dead)
 		return;
 	u->dead = true;
-	__atomic_store_n(&u->v.gone, true, __ATOMIC_RELEASE);
+	vfio_set_gone(&u->v);
 	shutdown(u->fd, SHUT_RDWR);
-	quiet = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (quiet >= 0) {
-		dup2(quiet, u->fd);
-		close(quiet);
-	}
 }
 
-/* Whoever declared it dead under the lock tells the owner of the device outside of it, once. */
-static void tell_death(struct user_device *u)
-{
-	bool tell;
+/*
+ * How a wait for the server ends: the reason of an end that is neither death nor silence. Nothing that comes
+ * from the server is repeated in a reason as text.
+ */
+struct exchange {
+	struct user_device *u;
+	uint64_t deadline;
+	const char *flaw;
+};
 
-	pthread_mutex_lock(&u->lock);
-	tell = u->dead && !u->dead_told;
-	u->dead_told |= tell;
-	pthread_mutex_unlock(&u->lock);
-	if (tell && u->v.event_fn)
-		u->v.event_fn(u->v.event_arg, &u->v, VFIO_EVENT_GONE);
+static int flawed(struct exchange *x, const char *flaw)
+{
+	x->flaw = flaw;
+	return -EPROTO;
 }
 
 static int send_all(struct user_device *u, struct msghdr *msg)
@@ -119,8 +114,7 @@ static void take_fds(struct msghdr *msg, struct user_reply *reply)
 }
 
 /* Exactly @len bytes before @deadline; descriptors that come along go to @reply. -ENODEV: end of file. */
-static int recv_exact(struct user_device *u, void *buf, size_t len, struct user_reply *reply,
-		      uint64_t deadline)
+static int recv_exact(struct exchange *x, void *buf, size_t len, struct user_reply *reply)
 {
 	while (len) {
 		union {
@@ -132,7 +126,7 @@ static int recv_exact(struct user_device *u, void *buf, size_t len, struct user_
 				     .msg_iovlen = 1,
 				     .msg_control = control.buf,
 				     .msg_controllen = sizeof(control.buf)};
-		ssize_t n = recvmsg(u->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		ssize_t n = recvmsg(x->u->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 		if (n > 0) {
 			take_fds(&msg, reply);
@@ -143,12 +137,12 @@ static int recv_exact(struct user_device *u, void *buf, size_t len, struct user_
 		if (n == 0)
 			return -ENODEV;
 		if (errno == EAGAIN) {
-			struct pollfd p = {.fd = u->fd, .events = POLLIN};
+			struct pollfd p = {.fd = x->u->fd, .events = POLLIN};
 			uint64_t now = unapi_clock_ns();
 
-			if (now >= deadline)
+			if (now >= x->deadline)
 				return -ETIMEDOUT;
-			poll(&p, 1, (int)((deadline - now) / NSEC_PER_MSEC) + 1);
+			poll(&p, 1, (int)((x->deadline - now) / NSEC_PER_MSEC) + 1);
 		} else if (errno != EINTR) {
 			return errno == ECONNRESET ? -ENODEV : -errno;
 		}
@@ -156,7 +150,7 @@ static int recv_exact(struct user_device *u, void *buf, size_t len, struct user_
 	return 0;
 }
 
-static int skip(struct user_device *u, size_t len, uint64_t deadline)
+static int skip(struct exchange *x, size_t len)
 {
 	char junk[1024];
 	int rc = 0;
@@ -164,14 +158,14 @@ static int skip(struct user_device *u, size_t len, uint64_t deadline)
 	while (len && !rc) {
 		size_t n = len < sizeof(junk) ? len : sizeof(junk);
 
-		rc = recv_exact(u, junk, n, NULL, deadline);
+		rc = recv_exact(x, junk, n, NULL);
 		len -= n;
 	}
 	return rc;
 }
 
 /* We map all memory by descriptor, so a server has nothing to ask of us: read the command and refuse it. */
-static int refuse_command(struct user_device *u, const struct vfio_user_hdr *cmd, uint64_t deadline)
+static int refuse_command(struct exchange *x, const struct vfio_user_hdr *cmd)
 {
 	struct vfio_user_hdr hdr = {.id = cmd->id,
 				    .command = cmd->command,
@@ -180,66 +174,67 @@ static int refuse_command(struct user_device *u, const struct vfio_user_hdr *cmd
 				    .error = ENOTSUP};
 	struct iovec iov = {&hdr, sizeof(hdr)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	int rc = skip(u, cmd->size - sizeof(*cmd), deadline);
+	int rc = skip(x, cmd->size - sizeof(*cmd));
 
 	if (rc || (cmd->flags & VFIO_USER_NO_REPLY))
 		return rc;
-	return send_all(u, &msg);
+	return send_all(x->u, &msg);
 }
 
 /* A header whose size can be believed. */
-static int recv_header(struct user_device *u, struct vfio_user_hdr *hdr, struct user_reply *reply,
-		       uint64_t deadline)
+static int recv_header(struct exchange *x, struct vfio_user_hdr *hdr, struct user_reply *reply)
 {
-	int rc = recv_exact(u, hdr, sizeof(*hdr), reply, deadline);
+	int rc = recv_exact(x, hdr, sizeof(*hdr), reply);
 
 	if (rc)
 		return rc;
 	if (hdr->size < sizeof(*hdr) || hdr->size > VFIO_USER_MAX_MSG)
-		return -EPROTO;
+		return flawed(x, "a message of impossible size");
 	return 0;
 }
 
-static int recv_reply(struct user_device *u, const struct user_request *req, uint16_t id,
+static int recv_reply(struct exchange *x, const struct user_request *req, uint16_t id,
 		      struct user_reply *reply, int *server_error)
 {
-	uint64_t deadline = unapi_clock_ns() + VFIO_USER_TIMEOUT_MS * NSEC_PER_MSEC;
 	struct vfio_user_hdr hdr;
 	int rc;
 
 	for (;;) {
-		rc = recv_header(u, &hdr, reply, deadline);
+		rc = recv_header(x, &hdr, reply);
 		if (rc)
 			return rc;
 		if ((hdr.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_COMMAND)
 			break;
-		rc = refuse_command(u, &hdr, deadline);
+		rc = refuse_command(x, &hdr);
 		if (rc)
 			return rc;
 	}
-	if ((hdr.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_REPLY || hdr.id != id ||
-	    hdr.command != req->command)
-		return -EPROTO;
+	if ((hdr.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_REPLY)
+		return flawed(x, "a message that is neither command nor reply");
+	if (hdr.id != id || hdr.command != req->command)
+		return flawed(x, "a reply to something else");
 	if (hdr.flags & VFIO_USER_ERROR) {
 		*server_error = hdr.error && hdr.error < 4096 ? -(int)hdr.error : -EPROTO;
-		return skip(u, hdr.size - sizeof(hdr), deadline);
+		return skip(x, hdr.size - sizeof(hdr));
 	}
 	reply->len = hdr.size - sizeof(hdr);
 	if (reply->len > reply->max)
-		return -EPROTO;
-	return recv_exact(u, reply->buf, reply->len, reply, deadline);
+		return flawed(x, "a longer reply than asked for");
+	return recv_exact(x, reply->buf, reply->len, reply);
 }
 
-static int why_dead(struct user_device *u, const char *what, int rc)
+static int why_dead(struct user_device *u, const char *what, int rc, const char *flaw)
 {
 	switch (rc) {
 	case -EPROTO:
-		return unapi_fail(EPROTO, "%s: the vfio-user server's answer to %s breaks the protocol",
-				  u->v.name, what);
+		return unapi_fail(EPROTO, "%s: the vfio-user server breaks the protocol: %s, at %s",
+				  u->v.name, flaw, what);
 	case -ETIMEDOUT:
 	case -EAGAIN:
-		return unapi_fail(ETIMEDOUT, "%s: the vfio-user server did not answer %s within %d s",
-				  u->v.name, what, VFIO_USER_TIMEOUT_MS / 1000);
+		return unapi_fail(ETIMEDOUT,
+				  "%s: the vfio-user server did not answer %s within %u ms (is it serving "
+				  "another client?)",
+				  u->v.name, what, vfio_user_timeout_ms);
 	default:
 		return unapi_fail(ENODEV, "%s: the vfio-user server is gone (at %s: %s)", u->v.name, what,
 				  rc == -ENODEV ? "it closed the connection" : strerror(-rc));
@@ -255,6 +250,7 @@ static void close_fds(struct user_reply *reply)
 int user_call(struct user_device *u, const char *what, const struct user_request *req,
 	      struct user_reply *reply)
 {
+	struct exchange x = {.u = u};
 	struct user_reply none = {0};
 	int rc, server_error = 0;
 	uint16_t id;
@@ -270,16 +266,18 @@ int user_call(struct user_device *u, const char *what, const struct user_request
 	}
 	id = u->next_id++;
 	rc = send_request(u, req, id);
-	if (!rc && !req->no_reply)
-		rc = recv_reply(u, req, id, reply, &server_error);
+	if (!rc && !req->no_reply) {
+		x.deadline = unapi_clock_ns() + vfio_user_timeout_ms * NSEC_PER_MSEC;
+		rc = recv_reply(&x, req, id, reply, &server_error);
+	}
 	if (rc)
 		declare_dead(u);
 	pthread_mutex_unlock(&u->lock);
 
 	if (rc) {
 		close_fds(reply);
-		rc = why_dead(u, what, rc);
-		tell_death(u);
+		rc = why_dead(u, what, rc, x.flaw);
+		vfio_mark_gone(&u->v);
 		return rc;
 	}
 	if (server_error) {
@@ -308,28 +306,10 @@ int user_simple(struct user_device *u, const char *what, uint16_t command, const
 	return 0;
 }
 
-void user_socket_ready(struct user_device *u)
+void user_hung_up(struct user_device *u)
 {
-	uint64_t deadline = unapi_clock_ns() + VFIO_USER_TIMEOUT_MS * NSEC_PER_MSEC;
-	struct vfio_user_hdr hdr;
-	char byte;
-	ssize_t n;
-	int rc;
-
-	/* With the lock held no request is under way: what can be read now is nobody's reply. */
 	pthread_mutex_lock(&u->lock);
-	while (!u->dead) {
-		n = recv(u->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			break;
-		rc = n <= 0 ? -ENODEV : recv_header(u, &hdr, NULL, deadline);
-		if (!rc)
-			rc = (hdr.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_COMMAND
-				     ? refuse_command(u, &hdr, deadline)
-				     : -EPROTO;
-		if (rc)
-			declare_dead(u);
-	}
+	declare_dead(u);
 	pthread_mutex_unlock(&u->lock);
-	tell_death(u);
+	vfio_mark_gone(&u->v);
 }

@@ -29,8 +29,10 @@ struct vfio_region {
 	uint32_t flags;	       /* VFIO_REGION_INFO_FLAG_READ | WRITE | MMAP */
 	uint64_t size;	       /* 0: the device has no such region */
 	uint64_t offset;       /* in the device file (kernel carrier) */
-	unsigned int nr_areas; /* 0: every access is a call (vfio-user: a message) */
+	unsigned int nr_areas; /* 0: every access is a call (vfio-user: a message); so once the device is gone
+				*/
 	struct vfio_area areas[VFIO_MAX_AREAS];
+	unsigned int nr_mapped; /* of areas[], to be unmapped on close */
 };
 
 struct vfio_irq {
@@ -41,12 +43,13 @@ struct vfio_irq {
 struct vfio_device;
 
 struct vfio_device_ops {
-	const char *carrier; /* "vfio group", "vfio-user": what the user is told */
+	const char *carrier; /* "vfio group", "vfio-user" */
 	ssize_t (*region_read)(struct vfio_device *v, struct vfio_region *r, uint64_t off, void *buf,
 			       size_t n);
 	ssize_t (*region_write)(struct vfio_device *v, struct vfio_region *r, uint64_t off, const void *buf,
 				size_t n);
-	/* Bind eventfds @fds[0..count) to vectors start..start+count of interrupt @index; fd -1 unbinds. */
+	/* Bind eventfds @fds[0..count) to vectors start..start+count of interrupt @index; fd -1 unbinds.
+	 * Returns 0, -errno, or > 0: so many could be had, and none is bound. */
 	int (*set_irqs)(struct vfio_device *v, uint32_t index, uint32_t start, uint32_t count,
 			const int *fds);
 	/* VFIO_IRQ_SET_ACTION_MASK, _UNMASK or _TRIGGER without data on one vector; count 0 disables the
@@ -73,13 +76,21 @@ typedef void (*vfio_event_fn)(void *arg, struct vfio_device *v, enum vfio_event 
  */
 #define VFIO_MAX_SLOW_FDS 3
 
+/* A descriptor of the slow path that an interrupt of its own index writes. */
+struct vfio_watch {
+	bool on;
+	int fd;
+};
+
 struct vfio_device {
 	const struct vfio_device_ops *ops;
-	char name[64]; /* the device as the user named it, shortened: for reasons and logs */
-	int numa_node; /* -1: unknown */
+	char name[64];	  /* the device as the user named it, shortened: for reasons and logs */
+	char carrier[32]; /* how it is reached: "vfio group 12", "vfio-user" */
+	int numa_node;	  /* -1: unknown */
 	uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_device_id;
 	bool can_reset;
-	bool gone; /* set once (atomic store), never cleared */
+	bool gone;	/* set once (atomic store), never cleared */
+	bool gone_told; /* the event function knows */
 	struct dma_space *space;
 	struct vfio_region regions[VFIO_PCI_NUM_REGIONS];
 	struct vfio_irq irqs[VFIO_PCI_NUM_IRQS];
@@ -90,6 +101,7 @@ struct vfio_device {
 	/* slow path */
 	int slow_fds[VFIO_MAX_SLOW_FDS];
 	unsigned int nr_slow_fds;
+	struct vfio_watch req, err; /* the device-request and the error interrupt */
 	vfio_event_fn event_fn;
 	void *event_arg;
 };
@@ -130,8 +142,8 @@ void vfio_irq_disable(struct vfio_device *v);
 /* INTx only: VFIO masks the line at each interrupt; the poller unmasks it here. A no-op for MSI and MSI-X. */
 int vfio_irq_unmask_intx(struct vfio_device *v);
 
-/* Who hears of removal, errors and death. Called from vfio_slow_fd_ready() or from whoever met the failure.
- */
+/* Who hears of removal, errors and death. Called from vfio_slow_fd_ready() or from whoever met the failure,
+ * whatever that one holds: the function notes it and returns, and calls nothing of this file or of dma.h. */
 void vfio_set_event_fn(struct vfio_device *v, vfio_event_fn fn, void *arg);
 void vfio_slow_fd_ready(struct vfio_device *v, int fd);
 
@@ -151,14 +163,14 @@ volatile uint32_t *vfio_region_ptr32(struct vfio_region *r, uint64_t off);
  */
 static inline uint32_t vfio_read32(struct vfio_device *v, struct vfio_region *r, uint64_t off)
 {
-	if (likely(r->nr_areas == 1 && off - r->areas[0].offset < r->areas[0].size))
+	if (likely(READ_ONCE(r->nr_areas) == 1 && off - r->areas[0].offset < r->areas[0].size))
 		return *(volatile uint32_t *)(r->areas[0].addr + (off - r->areas[0].offset));
 	return vfio_region_read32_slow(v, r, off);
 }
 
 static inline void vfio_write32(struct vfio_device *v, struct vfio_region *r, uint64_t off, uint32_t val)
 {
-	if (likely(r->nr_areas == 1 && off - r->areas[0].offset < r->areas[0].size))
+	if (likely(READ_ONCE(r->nr_areas) == 1 && off - r->areas[0].offset < r->areas[0].size))
 		*(volatile uint32_t *)(r->areas[0].addr + (off - r->areas[0].offset)) = val;
 	else
 		vfio_region_write32_slow(v, r, off, val);

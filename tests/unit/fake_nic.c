@@ -351,8 +351,11 @@ struct net_device *fake_nic_open(struct fake_vfio *f)
 {
 	struct net_device *dev;
 
-	*f = (struct fake_vfio){
-		.v = {.ops = &fake_vfio_ops, .name = "fake:0", .numa_node = -1, .nr_slow_fds = 1}};
+	*f = (struct fake_vfio){.v = {.ops = &fake_vfio_ops,
+				      .name = "fake:0",
+				      .carrier = "fake carrier",
+				      .numa_node = -1,
+				      .nr_slow_fds = 1}};
 	f->v.slow_fds[0] = eventfd(0, EFD_CLOEXEC);
 	assert_true(f->v.slow_fds[0] >= 0);
 	assert_int_equal(netdev_create(&f->v, &fake_driver, &dev), 0);

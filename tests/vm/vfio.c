@@ -38,7 +38,7 @@ static int try_registers(struct vfio_device *v)
 	uint16_t command;
 	uint32_t status;
 
-	printf("%s by %s: %04x:%04x, BAR0 of %llu bytes in %u mapped areas\n", v->name, v->ops->carrier,
+	printf("%s by %s: %04x:%04x, BAR0 of %llu bytes in %u mapped areas\n", v->name, v->carrier,
 	       v->vendor_id, v->device_id, (unsigned long long)bar->size, bar->nr_areas);
 	if (v->vendor_id != 0x8086 || v->device_id != 0x10c9 || bar->nr_areas == 0)
 		return wrong("not the 82576 that was plugged in", v->device_id);
@@ -100,6 +100,9 @@ static int try_interrupts(struct vfio_device *v)
 				return failed("interrupts");
 			if ((unsigned int)n != tries[t].vectors[i] || v->irq_mode != tries[t].mode)
 				return wrong("vectors", n);
+			/* Adding may fire those that were there before, lest one was missed meanwhile. */
+			for (int k = 0; k < n; k++)
+				eventfd_count(v->vector_fds[k]);
 			if (try_vectors(v, tries[t].index, n))
 				return 1;
 		}
