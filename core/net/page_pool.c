@@ -307,9 +307,33 @@ static struct page_pool *take_entry(void)
 	return p;
 }
 
+/*
+ * In small pages a buffer must not reach into the next page: the two have no adjacent memory behind them, and
+ * a device model that maps a packet in one piece then drops it (QEMU's igb: net_tx_pkt_add_raw_fragment_pci()
+ * in hw/net/net_tx_pkt.c; it sets DD nevertheless). One buffer a page, then, though their headers share cache
+ * sets.
+ */
+static int alloc_memory(struct page_pool *p, int node, uint32_t *stride)
+{
+	struct dma_mem *large;
+	int rc = dma_alloc(NULL, (size_t)p->buffers * POOL_STRIDE, node, DMA_PAGES_2M, &large);
+
+	*stride = POOL_STRIDE;
+	p->mem = large;
+	if (rc || large->pages != DMA_PAGES_4K)
+		return rc;
+	*stride = POOL_PAGE_STRIDE;
+	rc = dma_alloc(NULL, (size_t)p->buffers * POOL_PAGE_STRIDE, node, DMA_PAGES_4K, &p->mem);
+	if (!rc)
+		memcpy(p->mem->fell_back, large->fell_back, sizeof(large->fell_back));
+	dma_free(large);
+	return rc;
+}
+
 int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struct page_pool **res)
 {
 	struct page_pool *p;
+	uint32_t stride;
 	int rc;
 
 	if (!buffers || buffers > UNAPI_BUF_MASK + 1)
@@ -333,13 +357,13 @@ int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struc
 		rc = unapi_fail(ENOMEM, "no memory for the cache of a page pool of %u buffers", buffers);
 		goto undo;
 	}
-	rc = dma_alloc(NULL, (size_t)buffers * POOL_STRIDE, node, DMA_PAGES_2M, &p->mem);
+	rc = alloc_memory(p, node, &stride);
 	if (rc) {
 		unapi_fail_at(rc, "a page pool of %u buffers", buffers);
 		goto undo;
 	}
 	unapi_pool_views[p->id] = (struct unapi_pool_view){
-		.base = p->mem->va, .iova = p->mem->iova, .stride = POOL_STRIDE, .size = POOL_BUF_SIZE};
+		.base = p->mem->va, .iova = p->mem->iova, .stride = stride, .size = POOL_BUF_SIZE};
 	*res = p;
 	return 0;
 

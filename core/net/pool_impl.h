@@ -8,13 +8,15 @@
 
 #include <pthread.h>
 
-#define POOL_BUF_SIZE (PAGE_POOL_HEADROOM + PAGE_POOL_RX_SIZE)
+#define POOL_BUF_SIZE	 (PAGE_POOL_HEADROOM + PAGE_POOL_RX_SIZE)
 /* 2112, an odd number of cache lines: equal offsets of consecutive buffers fall into different cache sets. */
-#define POOL_STRIDE   POOL_BUF_SIZE
+#define POOL_STRIDE	 POOL_BUF_SIZE
+/* In small pages, one buffer a page (alloc_memory() says why). */
+#define POOL_PAGE_STRIDE 4096
 
 /* page_pool.flags */
-#define POOL_STARVING 1u /* the instance sleeps for want of buffers */
-#define POOL_DETACHED 2u /* given up: whoever returns a buffer looks whether it was the last */
+#define POOL_STARVING	 1u /* the instance sleeps for want of buffers */
+#define POOL_DETACHED	 2u /* given up: whoever returns a buffer looks whether it was the last */
 
 struct page_pool {
 	/* read by everyone who frees; written when the pool is made, adopted or given up */

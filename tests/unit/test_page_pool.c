@@ -75,8 +75,10 @@ static void test_limits(void **state)
 	p = app_pool(100);
 	v = page_pool_view(p);
 	assert_non_null(v->base);
-	assert_true(v->stride & (v->stride - 1)); /* not a power of two */
-	assert_int_equal(v->stride / 64 % 2, 1);
+	if (p->mem->pages == DMA_PAGES_4K)
+		assert_int_equal(v->stride, 4096); /* no buffer reaches into the next page */
+	else
+		assert_int_equal(v->stride / 64 % 2, 1); /* odd: equal offsets in different cache sets */
 	assert_int_equal(v->size, PAGE_POOL_HEADROOM + PAGE_POOL_RX_SIZE);
 	unapi_page_pool_get_info(p, &info);
 	assert_int_equal(info.buffers, 100);
