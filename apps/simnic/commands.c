@@ -383,8 +383,9 @@ int command_run(struct server *s, uint16_t command, const uint8_t *p, uint32_t l
 	case VFU_REGION_WRITE_MULTI:
 		return region_write_multi(s, p, len, r);
 	case VFU_DEVICE_RESET:
-		if (!s->dev->removed)
-			igb_reset(s->dev);
+		if (s->dev->removed)
+			return unapi_fail(ENODEV, "DEVICE_RESET: the device has been removed");
+		igb_reset(s->dev);
 		return 0;
 	default:
 		return unapi_fail(ENOSYS, "command %u", command);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/vfio.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -48,6 +49,7 @@ static int open_signals(struct sim *s)
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPWR);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, PARENT_DIED);
 	/* A child shares its application's terminal: what ctrl-C means is the application's to say. */
@@ -157,10 +159,10 @@ bool sim_work(struct sim *s)
 	igb_run(&s->dev);
 	if (s->wire.carrier != s->dev.phy.carrier)
 		igb_carrier(&s->dev, s->wire.carrier);
-	any |= igb_tx(&s->dev) > 0;
+	/* The wire first: what it gets rid of is room for what is sent then. */
 	if (s->wire.ops->poll)
 		any |= s->wire.ops->poll(&s->wire, WIRE_BUDGET) > 0;
-	return any;
+	return igb_tx(&s->dev) > 0 || any;
 }
 
 static void end_phase(struct sim *s)
@@ -185,6 +187,8 @@ static void take_signal(struct sim *s)
 			gen_stop(&s->wire);
 		else if (i.ssi_signo == SIGHUP)
 			igb_remove(&s->dev);
+		else if (i.ssi_signo == SIGPWR)
+			irq_trigger(&s->dev.irq, VFIO_PCI_REQ_IRQ_INDEX, 0);
 		else if (i.ssi_signo == SIGTERM || i.ssi_signo == SIGINT)
 			s->quit = true;
 		else if (i.ssi_signo == (uint32_t)PARENT_DIED && getppid() != s->parent)
@@ -224,21 +228,19 @@ static void client_ready(struct sim *s)
 
 static void watch_wire(struct sim *s)
 {
-	if (s->wire.fd == s->wire_fd && s->wire.events == s->wire_events)
+	struct wire *w = &s->wire;
+	bool moved = w->fd != s->wire_fd || w->new_fd;
+
+	if (!moved && w->events == s->wire_events)
 		return;
-	if (s->wire.fd != s->wire_fd) {
-		/* The old one may be closed, or live on as a listener. */
-		if (s->wire_fd >= 0)
-			epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->wire_fd, NULL);
-		if (s->wire.fd >= 0)
-			watch(s, EPOLL_CTL_ADD, s->wire.fd, (uint32_t)s->wire.events, FROM_WIRE);
-	} else if (s->wire.fd >= 0 &&
-		   watch(s, EPOLL_CTL_MOD, s->wire.fd, (uint32_t)s->wire.events, FROM_WIRE)) {
-		/* A new connection under an old number. */
-		watch(s, EPOLL_CTL_ADD, s->wire.fd, (uint32_t)s->wire.events, FROM_WIRE);
-	}
-	s->wire_fd = s->wire.fd;
-	s->wire_events = s->wire.events;
+	/* The old one may be closed, and so forgotten already, or live on as a listener. */
+	if (moved && s->wire_fd >= 0)
+		epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->wire_fd, NULL);
+	if (w->fd >= 0)
+		watch(s, moved ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, w->fd, (uint32_t)w->events, FROM_WIRE);
+	s->wire_fd = w->fd;
+	s->wire_events = w->events;
+	w->new_fd = false;
 }
 
 static void periodic(struct sim *s)
@@ -309,8 +311,8 @@ int sim_run(struct sim *s)
 
 	/* Half of a nap of 50 us would be the kernel's default slack. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	if (s->opt.stats_ms)
-		s->next_stats = unapi_clock_ns();
+	s->next_stats = unapi_clock_ns() + s->opt.stats_ms * NSEC_PER_MSEC;
+	stats_file_write(s, "", false); /* who waits for it learns the pid */
 	while (!s->quit) {
 		bool worked = sim_work(s);
 		uint64_t ns = nap(s, worked);

@@ -197,5 +197,6 @@ void sim_options_help(FILE *f)
 		   "cumulative.\n"
 		   "SIGUSR2 stops the generator: what is not back a second later is lost, and the stats file "
 		   "then says\n"
-		   "\"drained\": true. SIGHUP removes the device by surprise. SIGTERM ends the server.\n");
+		   "\"drained\": true. SIGHUP removes the device by surprise, SIGPWR asks\n"
+		   "the client for it first (VFIO's device request). SIGTERM ends the server.\n");
 }

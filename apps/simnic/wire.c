@@ -36,7 +36,7 @@ static int loop_send(struct wire *w, const uint8_t *frame, uint32_t len)
 const struct wire_ops wire_loop = {
 	.name = "loop", .open = plain_open, .send = loop_send, .close = plain_close};
 
-int wire_open(struct wire *w, const char *spec, struct igb *nic, const struct sim_options *opt)
+int wire_open(struct wire *w, const char *spec, struct igb *nic, struct sim_options *opt)
 {
 	static const struct wire_ops *const all[] = {&wire_none, &wire_loop,   &wire_pair, &wire_tap,
 						     &wire_pcap, &wire_socket, &wire_gen};

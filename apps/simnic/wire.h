@@ -15,23 +15,23 @@ struct wire_ops {
 	const char *name;
 	/* @arg is what follows the colon, or "". -errno with unapi_reason(). */
 	int (*open)(struct wire *w, const char *arg);
-	/* The NIC transmits a frame (without FCS). 0: it is on its way; -EAGAIN: not now, the NIC keeps it.
-	 */
+	/* The NIC transmits a frame (without FCS). 0: it is on its way; -EAGAIN: the NIC keeps it. */
 	int (*send)(struct wire *w, const uint8_t *frame, uint32_t len);
 	/* Hand up to @budget frames to the NIC by igb_rx(); returns how many it took. May be NULL. */
 	unsigned int (*poll)(struct wire *w, unsigned int budget);
 	void (*flush)(struct wire *w); /* a run of send() is over; may be NULL */
-	uint64_t (*next)(
-		const struct wire *w); /* when poll() wants to be called; NULL: when the fd is ready */
+	/* When poll() wants to be called; NULL: when the fd is ready. */
+	uint64_t (*next)(const struct wire *w);
 	void (*close)(struct wire *w);
 };
 
 struct wire {
 	const struct wire_ops *ops;
 	struct igb *nic;
-	const struct sim_options *opt;
+	struct sim_options *opt; /* gen's argument adds to them */
 	void *priv;
-	int fd;	      /* -1 none; may change at any time */
+	int fd;	      /* -1 none; may change at any time, */
+	bool new_fd;  /* which this tells: numbers come again */
 	short events; /* what to wait for on it: POLLIN, POLLOUT */
 	bool carrier;
 };
@@ -39,7 +39,7 @@ struct wire {
 extern const struct wire_ops wire_none, wire_loop, wire_pair, wire_tap, wire_pcap, wire_socket, wire_gen;
 
 /* @spec is "kind" or "kind:argument". */
-int wire_open(struct wire *w, const char *spec, struct igb *nic, const struct sim_options *opt);
+int wire_open(struct wire *w, const char *spec, struct igb *nic, struct sim_options *opt);
 void wire_close(struct wire *w);
 
 /* wire_gen.c only: what the signals and the stats file need. */

@@ -401,7 +401,7 @@ static int gen_open(struct wire *w, const char *arg)
 		return unapi_fail(ENOMEM, "wire=gen: no memory");
 	w->priv = g;
 	/* The options are the server's own; the wire's argument is another place to write them. */
-	rc = sim_option_list((struct sim_options *)(uintptr_t)w->opt, arg);
+	rc = sim_option_list(w->opt, arg);
 	if (rc)
 		return rc;
 	g->len = w->opt->size - ETH_FCS_LEN;

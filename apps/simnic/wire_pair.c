@@ -57,6 +57,7 @@ static int join(struct wire *w)
 		return unapi_fail(errno, "wire=pair: socket: %s", strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	w->fd = fd;
+	w->new_fd = true;
 	w->events = POLLIN;
 	p->listening = false;
 	w->carrier = true;
@@ -121,6 +122,7 @@ static void accept_peer(struct wire *w)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	close(w->fd); /* nobody else is expected: a third port of this name makes a pair with a fourth */
 	w->fd = fd;
+	w->new_fd = true;
 	p->listening = false;
 	w->carrier = true;
 }

@@ -91,6 +91,7 @@ static void connected(struct wire *w, int fd)
 	if (s->addr.ss_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	w->fd = fd;
+	w->new_fd = true;
 	w->events = POLLIN;
 	w->carrier = true;
 	s->in_first = s->in_end = s->out_first = s->out_end = 0;
@@ -139,6 +140,7 @@ static void hang_up(struct wire *w)
 
 	close(w->fd);
 	w->fd = s->listener;
+	w->new_fd = true;
 	w->events = POLLIN;
 	w->carrier = false;
 }
