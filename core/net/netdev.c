@@ -205,8 +205,10 @@ static void open_gates(struct net_device *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->conf.txq; i++)
+	for (i = 0; i < dev->conf.txq; i++) {
+		WRITE_ONCE(dev->txq[i]->routed, false); /* ndo_open routes none */
 		gate_open(&dev->txq[i]->gate);
+	}
 	/* A removal in between found them shut already, and will not come again. */
 	for (i = 0; i < dev->conf.txq && netdev_is_removed(dev); i++)
 		WRITE_ONCE(dev->txq[i]->gate.open, false);

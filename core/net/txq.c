@@ -56,6 +56,10 @@ static void txq_declare_sleep(struct unapi_txq *q)
 		return;
 	q->asleep = true;
 	__atomic_store_n(&q->rest, TXQ_ASLEEP, __ATOMIC_RELEASE);
+	/* Somebody waits for what is in flight. If all of it was sent while we were awake, its interrupt is
+	 * over and the instance kept its hands off: let it look again. */
+	if (unlikely(READ_ONCE(q->routed)) && q->napi)
+		napi_schedule(q->napi);
 }
 
 unsigned int unapi_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
@@ -121,9 +125,9 @@ void netdev_route_produced(struct channel *ch, bool on)
 	if (!gate_enter(&ch->walk))
 		return;
 	for (q = next_of(&ch->produced); q; q = next_of(&q->next_produced)) {
-		if (likely(q->routed == on) || !q->route || !gate_enter(&q->gate))
+		if (likely(READ_ONCE(q->routed) == on) || !q->route || !gate_enter(&q->gate))
 			continue;
-		q->routed = on;
+		WRITE_ONCE(q->routed, on);
 		q->route(q, on);
 		gate_leave(&q->gate);
 	}

@@ -76,6 +76,11 @@ static unsigned int fake_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsi
 	return i;
 }
 
+static void fake_route(struct unapi_txq *q, bool on)
+{
+	container_of(q, struct fake_txq, txq)->routes++;
+}
+
 static unsigned int receive(struct fake_rxq *r, unsigned int budget)
 {
 	uint32_t wire = __atomic_load_n(&r->wire, __ATOMIC_ACQUIRE);
@@ -114,6 +119,7 @@ static int fake_poll(struct napi_struct *napi, int budget)
 		work += receive(container_of(ch->rx[i], struct fake_rxq, rxq), (unsigned int)budget - work);
 	if (work >= (unsigned int)budget)
 		return budget;
+	netdev_route_produced(ch, f->short_of_buffers);
 	netdev_sleep_produced(ch);
 	napi_complete_done(napi, (int)work);
 	return (int)work;
@@ -175,6 +181,7 @@ static int fake_configure(struct net_device *dev)
 		q->napi = &ch->napi;
 		q->burst = fake_burst;
 		q->clean = fake_clean;
+		q->route = fake_route;
 		f->tx[i].down = true;
 		ch->tx[ch->nr_tx++] = dev->txq[i] = q;
 	}

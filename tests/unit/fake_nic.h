@@ -27,15 +27,17 @@ struct fake_txq {
 	uint32_t inside;      /* threads in burst or clean; atomic */
 	uint32_t clashes;     /* times there were two, or one in a stopped queue; atomic */
 	uint64_t cleaned_by_instance;
-	bool down; /* plain: ThreadSanitizer tells if stop does not wait for senders */
+	uint32_t routes; /* times its cause was routed, or not any more */
+	bool down;	 /* plain: ThreadSanitizer tells if stop does not wait for senders */
 };
 
 struct fake_nic {
 	/* What the test wants the driver to answer */
 	int fail_init, fail_configure, fail_open, fail_stop;
 	bool hold; /* nothing is sent; atomic */
+	bool short_of_buffers;
 	/* What it saw */
-	char calls[4096];  /* one letter each: I)nit U)ninit C)onfigure c=unconfigure O)pen S)top R)eset */
+	char calls[4096]; /* one letter each: I)nit U)ninit C)onfigure c=unconfigure O)pen S)top R)eset */
 	uint32_t updates; /* ndo_update_stats; atomic */
 	uint64_t hw_missed;
 	struct fake_rxq rx[FAKE_QUEUES];

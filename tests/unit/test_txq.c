@@ -214,6 +214,50 @@ static void test_instance_as_producer(void **state)
 	rig_down(&b);
 }
 
+static void test_short_of_buffers(void **state)
+{
+	struct page_pool *pool;
+	struct fake_txq *t;
+	struct rig a, b;
+
+	rig_up(&a, 1);
+	rig_up(&b, 1);
+	connect_queues(&a, &b, 0);
+	assert_int_equal(unapi_dev_start(a.dev), 0);
+	assert_int_equal(unapi_dev_start(b.dev), 0);
+	pool = unapi_dev_rxq_pool(a.dev, 0);
+	t = &b.nic->tx[0];
+
+	/* Everything is sent at once, so an interrupt finds the producer awake. Once it sleeps, the queue's
+	 * instance has been asked to look. */
+	a.nic->short_of_buffers = true;
+	fake_nic_deliver(a.dev, 0, 10);
+	assert_int_equal(unapi_context_run(a.ctx, 0), 10);
+	assert_int_equal(t->routes, 1);
+	assert_int_equal(inflight(pool), 10);
+	assert_true(unapi_context_run(b.ctx, 0) >= 0);
+	assert_int_equal(inflight(pool), 0);
+	assert_int_equal(t->cleaned_by_instance, 10);
+
+	poll_once(&a, 0);
+	assert_int_equal(t->routes, 1); /* it is already */
+	a.nic->short_of_buffers = false;
+	poll_once(&a, 0);
+	poll_once(&a, 0);
+	assert_int_equal(t->routes, 2);
+
+	/* A restart of the device forgets what was routed. */
+	a.nic->short_of_buffers = true;
+	poll_once(&a, 0);
+	assert_int_equal(t->routes, 3);
+	assert_int_equal(unapi_dev_stop(b.dev), 0);
+	assert_int_equal(unapi_dev_start(b.dev), 0);
+	poll_once(&a, 0);
+	assert_int_equal(t->routes, 4);
+	rig_down(&a);
+	rig_down(&b);
+}
+
 static void test_its_own_queue_never_sleeps(void **state)
 {
 	struct rig a;
@@ -447,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_sleeping_producer),
 		cmocka_unit_test(test_instance_as_producer),
+		cmocka_unit_test(test_short_of_buffers),
 		cmocka_unit_test(test_its_own_queue_never_sleeps),
 		cmocka_unit_test(test_several_produced_queues),
 		cmocka_unit_test(test_cleaner_against_producer),
