@@ -233,22 +233,29 @@ static void put_run(struct page_pool *p, const uint32_t *bufs, unsigned int n)
 	count(&p->recycle_cached, n);
 }
 
-/* Are all @n handles of one pool? The usual case, so four at a time. */
+static inline __m128i differ4(__m128i first, const uint32_t *bufs)
+{
+	return _mm_xor_si128(first, _mm_loadu_si128((const __m128i *)(const void *)bufs));
+}
+
+/* Are all @n handles of one pool? The usual case, so sixteen at a time. */
 static bool same_pool(const uint32_t *bufs, unsigned int n)
 {
-	__m128i first = _mm_set1_epi32((int)bufs[0]), diff = _mm_setzero_si128();
+	const __m128i first = _mm_set1_epi32((int)bufs[0]);
+	__m128i a = _mm_setzero_si128(), b = a;
 	uint32_t rest = 0;
-	unsigned int i;
 
-	for (i = 0; i + 4 <= n; i += 4)
-		diff = _mm_or_si128(
-			diff,
-			_mm_xor_si128(first, _mm_loadu_si128((const __m128i *)(const void *)(bufs + i))));
-	for (; i < n; i++)
-		rest |= bufs[0] ^ bufs[i];
-	diff = _mm_srli_epi32(diff, UNAPI_POOL_SHIFT);
+	for (; n >= 16; n -= 16, bufs += 16) {
+		a = _mm_or_si128(a, _mm_or_si128(differ4(first, bufs), differ4(first, bufs + 4)));
+		b = _mm_or_si128(b, _mm_or_si128(differ4(first, bufs + 8), differ4(first, bufs + 12)));
+	}
+	for (; n >= 4; n -= 4, bufs += 4)
+		a = _mm_or_si128(a, differ4(first, bufs));
+	for (; n; n--, bufs++)
+		rest |= (uint32_t)_mm_cvtsi128_si32(first) ^ *bufs;
+	a = _mm_srli_epi32(_mm_or_si128(a, b), UNAPI_POOL_SHIFT);
 	return !(rest >> UNAPI_POOL_SHIFT) &&
-	       _mm_movemask_epi8(_mm_cmpeq_epi32(diff, _mm_setzero_si128())) == 0xffff;
+	       _mm_movemask_epi8(_mm_cmpeq_epi32(a, _mm_setzero_si128())) == 0xffff;
 }
 
 static void put_unshared(const uint32_t *bufs, unsigned int n)

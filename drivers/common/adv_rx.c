@@ -23,7 +23,9 @@ int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_regio
 	r->size = size;
 	r->refill_batch = size / 4 < REFILL_BATCH ? size / 4 : REFILL_BATCH;
 	r->max_len = PAGE_POOL_RX_SIZE;
-	r->iova = view->iova + PAGE_POOL_HEADROOM;
+	/* Handles have the pool's number on top: taken off here, once. */
+	r->iova = view->iova + PAGE_POOL_HEADROOM -
+		  ((uint64_t)page_pool_id(r->q.pool) << UNAPI_POOL_SHIFT) * view->stride;
 	r->stride = view->stride;
 	rc = dma_alloc(v->space, size * sizeof(*r->desc), v->numa_node, DMA_PAGES_4K, &r->mem);
 	if (rc)
@@ -73,13 +75,24 @@ static inline void store_tail(struct adv_rx_ring *r)
 /* Fill @n slots in a row, without wrapping; both words, as write-back overwrote them. */
 static inline uint32_t fill_run(struct adv_rx_ring *r, uint32_t n)
 {
-	uint32_t *bufs = r->bufs + r->fill, got = page_pool_alloc_bulk(r->q.pool, bufs, n);
-	struct adv_desc *d = r->desc + r->fill;
+	uint32_t *bufs = r->bufs + r->fill, got = page_pool_alloc_bulk(r->q.pool, bufs, n), left = got;
+	struct adv_desc *restrict d = r->desc + r->fill;
+	uint64_t iova = r->iova, stride = r->stride;
 
-	for (uint32_t i = 0; i < got; i++) {
-		d[i].lo = r->iova + (uint64_t)(bufs[i] & UNAPI_BUF_MASK) * r->stride;
-		d[i].hi = 0;
+#define GIVE(k)                            \
+	d[k] = (struct adv_desc)           \
+	{                                  \
+		iova + bufs[k] * stride, 0 \
 	}
+	for (; left >= 4; left -= 4, d += 4, bufs += 4) {
+		GIVE(0);
+		GIVE(1);
+		GIVE(2);
+		GIVE(3);
+	}
+	for (; left; left--, d++, bufs++)
+		GIVE(0);
+#undef GIVE
 	r->fill += got;
 	if (r->fill == r->size)
 		r->fill = 0;
@@ -119,102 +132,245 @@ void adv_rx_reset(struct adv_rx_ring *r)
 	r->short_of_buffers = false;
 }
 
-/* Give back the buffers of a packet that is not delivered. */
-static void drop(struct adv_rx_ring *r, const struct unapi_pkt *pkts, uint32_t n)
+/* Slots that the device was given and whose end was not seen yet. */
+static inline uint32_t given(const struct adv_rx_ring *r)
 {
-	for (uint32_t i = 0; i < n; i++)
-		page_pool_put_bulk(&pkts[i].buf, 1, false);
+	return r->size - 1 - r->missing;
+}
+
+/* @n slots in a row, without wrapping, are ours. */
+static inline void advance(struct adv_rx_ring *r, uint32_t n)
+{
+	r->next += n;
+	if (r->next == r->size)
+		r->next = 0;
+	r->missing += n;
+}
+
+/* The next slot's packet is not delivered. */
+static void drop_slot(struct adv_rx_ring *r)
+{
+	page_pool_put_bulk(&r->bufs[r->next], 1, false);
+	advance(r, 1);
 }
 
 /*
- * Turn finished descriptors into the records of whole packets, at most q.batch records and @budget packets. A
- * packet of which some descriptors are not finished, or that does not fit any more, stays in the ring.
+ * A descriptor is fetched once, by one 64-bit load that has status, length and VLAN, and only that copy is
+ * looked at and delivered: a device that rewrites it later changes nothing. The load is acquire: the rest of
+ * the descriptor, and the payload, are read after it.
+ */
+static inline uint64_t fetch(const struct adv_desc *d)
+{
+	return __atomic_load_n(&d->hi, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t len_of(uint64_t hi)
+{
+	return (uint16_t)(hi >> ADV_RXD_LEN_SHIFT);
+}
+
+/* Two stores: status, length and VLAN lie in the record as in the descriptor. */
+static inline void put_record(struct unapi_pkt *p, uint32_t buf, uint64_t flags, uint64_t hi)
+{
+	uint64_t lo = buf | (uint64_t)PAGE_POOL_HEADROOM << 32 | flags << 48;
+
+	memcpy(&p->buf, &lo, sizeof(lo));
+	memcpy(&p->status, &hi, sizeof(hi));
+}
+
+/*
+ * All that makes a packet simple in one comparison: done, whole, without error, of a length from 1 to
+ * max_len. What is looked at, less the least that it must be, turned so that the bits that must be equal are
+ * on top: then it is length - 1, or huge.
+ */
+#define LOOK  (0xffffULL << ADV_RXD_LEN_SHIFT | ADV_RXD_RXE | ADV_RXD_EOP | ADV_RXD_DD)
+#define LEAST (1ULL << ADV_RXD_LEN_SHIFT | ADV_RXD_EOP | ADV_RXD_DD)
+
+static inline uint64_t simple_len_less_one(uint64_t hi)
+{
+	uint64_t x = (hi & LOOK) - LEAST;
+
+	return x << 32 | x >> 32;
+}
+
+/* Nearly all there is: up to @n simple packets, in slots that do not wrap. Stops at the first that is not. */
+static inline __attribute__((always_inline)) uint32_t take_simple(const struct adv_rx_ring *r,
+								  struct unapi_pkt *restrict pkts,
+								  struct unapi_rx_meta *restrict meta,
+								  uint32_t n, uint64_t *bytes)
+{
+	const struct adv_desc *restrict d = r->desc + r->next;
+	const uint32_t *restrict bufs = r->bufs + r->next;
+	const struct unapi_pkt *first = pkts;
+	uint64_t sum = 0, max_len = r->max_len;
+	uint32_t done;
+
+#define TAKE(k)                                                                 \
+	do {                                                                    \
+		uint64_t hi = fetch(&d[k]), less_one = simple_len_less_one(hi); \
+                                                                                \
+		if (unlikely(less_one >= max_len)) {                            \
+			pkts += (k);                                            \
+			goto out;                                               \
+		}                                                               \
+		put_record(&pkts[k], bufs[k], 0, hi);                           \
+		if (meta)                                                       \
+			memcpy(&meta[k], &d[k].lo, sizeof(*meta));              \
+		sum += less_one;                                                \
+	} while (0)
+#define STEP(k) (n -= (k), d += (k), bufs += (k), pkts += (k), meta = meta ? meta + (k) : NULL)
+
+	for (; n >= 4; STEP(4)) {
+		TAKE(0);
+		TAKE(1);
+		TAKE(2);
+		TAKE(3);
+	}
+	for (; n; STEP(1))
+		TAKE(0);
+#undef STEP
+#undef TAKE
+out:
+	done = (uint32_t)(pkts - first);
+	*bytes += sum + done;
+	return done;
+}
+
+/* In the middle of a packet that has too many fragments: go on to its end. 0, or -EAGAIN before it is there.
+ */
+static int skip(struct adv_rx_ring *r)
+{
+	while (given(r)) {
+		uint64_t hi = fetch(&r->desc[r->next]);
+
+		if (!(hi & ADV_RXD_DD))
+			return -EAGAIN;
+		drop_slot(r);
+		if (hi & ADV_RXD_EOP) {
+			r->dropping = false;
+			stat_add(&r->q.stats.too_many_frags, 1);
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+/*
+ * The next packet, whatever it is, into at most @room records. Returns how many; 0: it was dropped; -EAGAIN:
+ * it is not all there; -ENOSPC: it needs more records. In the latter cases it stays in the ring.
+ */
+static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unapi_pkt *pkts,
+					      struct unapi_rx_meta *meta, uint32_t room)
+{
+	uint32_t at = r->next, slots = given(r), n = 0;
+	uint64_t hi, len, sum = 0;
+	bool bad = false;
+
+	if (r->dropping)
+		return skip(r);
+	do {
+		if (n == slots)
+			return -EAGAIN;
+		hi = fetch(&r->desc[at]);
+		if (!(hi & ADV_RXD_DD))
+			return -EAGAIN;
+		if (n == UNAPI_MAX_FRAGS) {
+			r->dropping = true;
+			return skip(r);
+		}
+		if (n == room)
+			return -ENOSPC;
+		put_record(&pkts[n], r->bufs[at], hi & ADV_RXD_EOP ? 0 : UNAPI_PKT_MORE, hi);
+		if (meta)
+			memcpy(&meta[n], &r->desc[at].lo, sizeof(*meta));
+		len = len_of(hi);
+		bad |= len - 1 >= r->max_len || hi & ADV_RXD_RXE;
+		sum += len;
+		n++;
+		at = after(r, at);
+	} while (!(hi & ADV_RXD_EOP));
+
+	if (bad) {
+		for (; n; n--)
+			drop_slot(r);
+		stat_add(&r->q.stats.errors, 1);
+		return 0;
+	}
+	for (slots = n; slots; slots--)
+		advance(r, 1);
+	stat_add(&r->q.stats.packets, 1);
+	stat_add(&r->q.stats.bytes, sum);
+	return (int)n;
+}
+
+static inline uint32_t min2(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Turn finished descriptors into the records of whole packets, at most q.batch records and @budget packets.
  *
  * @more: it ended because the batch is full, so there may be more to deliver. Otherwise a descriptor was not
  * finished, and its interrupt is still to come.
- *
- * Each descriptor is fetched once, by one 64-bit load that has status, length and VLAN, and only that copy is
- * looked at: a device that rewrites it later changes nothing. The load is acquire: the rest of the
- * descriptor, and the payload, are read after it.
  */
-static inline uint32_t gather(struct adv_rx_ring *r, int budget, int *packets, struct unapi_rx_meta *meta,
-			      bool *more)
+static inline __attribute__((always_inline)) uint32_t gather(struct adv_rx_ring *r, uint32_t budget,
+							     uint32_t *packets, bool with_meta, bool *more)
 {
-	uint32_t slot = r->next, n = 0, start = 0, taken = 0, at = slot;
-	uint32_t room = r->size - 1 - r->missing; /* slots the device had */
-	uint32_t max = r->q.batch;
-	uint64_t bytes = 0, len, bad = 0;
-	int done = 0;
+	struct unapi_rx_meta *meta = with_meta ? r->meta : NULL;
+	uint32_t n = 0, done = 0, odd = 0, max = r->q.batch, k;
+	uint64_t bytes = 0;
+	int got = 0;
 
-	while (n < max && done < budget && n + taken < room) {
-		uint64_t hi = __atomic_load_n(&r->desc[at].hi, __ATOMIC_ACQUIRE);
-		struct unapi_pkt *p = &r->pkts[n];
+	while (n < max && done + odd < budget) {
+		uint32_t run = min2(min2(max - n, budget - done - odd), min2(r->size - r->next, given(r)));
 
-		if (!(hi & ADV_RXD_DD))
+		k = take_simple(r, r->pkts + n, meta ? meta + n : NULL, run, &bytes);
+		advance(r, k);
+		n += k;
+		done += k;
+		if (k == run && given(r))
+			continue;
+		if (k == run)
 			break;
-		len = (uint16_t)(hi >> ADV_RXD_LEN_SHIFT);
-		p->buf = r->bufs[at];
-		p->off = PAGE_POOL_HEADROOM;
-		p->flags = hi & ADV_RXD_EOP ? 0 : UNAPI_PKT_MORE;
-		memcpy(&p->status, &hi, sizeof(hi)); /* status, length and VLAN lie as in the descriptor */
-		if (meta)
-			memcpy(&meta[n], &r->desc[at].lo, sizeof(*meta));
-		bad |= (uint64_t)(len - 1 >= r->max_len) | (hi & ADV_RXD_RXE);
-		bytes += len;
-		n++;
-		at = after(r, at);
-		if (likely(hi & ADV_RXD_EOP) && likely(!bad) && likely(!r->dropping)) {
-			done++;
-			start = n;
-			slot = at;
-			continue;
-		}
-		if (!(hi & ADV_RXD_EOP) && n - start < UNAPI_MAX_FRAGS)
-			continue;
-		/* A bad packet's end, or a packet without one: nothing of it is delivered. */
-		for (uint32_t i = start; i < n; i++)
-			bytes -= r->pkts[i].len;
-		if (hi & ADV_RXD_EOP) {
-			stat_add(r->dropping ? &r->q.stats.too_many_frags : &r->q.stats.errors, 1);
-			r->dropping = false;
-		} else {
-			r->dropping = true;
-		}
-		drop(r, r->pkts + start, n - start);
-		taken += n - start;
-		n = start;
-		bad = 0;
-		slot = at;
+		got = take_any(r, r->pkts + n, meta ? meta + n : NULL, max - n);
+		if (got < 0)
+			break;
+		n += (uint32_t)got;
+		odd += got > 0;
 	}
-	for (uint32_t i = start; i < n; i++)
-		bytes -= r->pkts[i].len;
-	*more = n == max;
-	r->missing += start + taken;
-	r->next = slot;
-	*packets = done;
+	*more = n == max || got == -ENOSPC;
+	*packets = done + odd;
 	if (done) {
-		stat_add(&r->q.stats.packets, (uint64_t)done);
+		stat_add(&r->q.stats.packets, done);
 		stat_add(&r->q.stats.bytes, bytes);
 	}
-	return start;
+	return n;
+}
+
+/* Specialised, so that what is off costs nothing a packet. */
+static uint32_t gather_plain(struct adv_rx_ring *r, uint32_t budget, uint32_t *packets, bool *more)
+{
+	return gather(r, budget, packets, false, more);
+}
+
+static uint32_t gather_meta(struct adv_rx_ring *r, uint32_t budget, uint32_t *packets, bool *more)
+{
+	return gather(r, budget, packets, true, more);
 }
 
 int adv_rx_poll(struct adv_rx_ring *r, int budget)
 {
-	int work = 0, packets;
+	uint32_t left = budget > 0 ? (uint32_t)budget : 0, n, packets;
 	bool more;
-	uint32_t n;
 
 	do {
-		if (r->meta)
-			n = gather(r, budget - work, &packets, r->meta, &more);
-		else
-			n = gather(r, budget - work, &packets, NULL, &more);
+		n = r->meta ? gather_meta(r, left, &packets, &more) : gather_plain(r, left, &packets, &more);
 		if (n)
 			r->q.rx_fn(r->q.rx_arg, r->pkts, r->meta, n);
-		work += packets;
+		left -= packets;
 		if (r->missing >= r->refill_batch || r->short_of_buffers)
 			adv_rx_refill(r);
-	} while (more && work < budget);
-	return work;
+	} while (more && left);
+	return budget - (int)left;
 }

@@ -26,7 +26,7 @@ struct adv_rx_ring {
 	bool dropping;	       /* in the middle of a packet that has too many fragments */
 	bool short_of_buffers; /* the last refill came short */
 	uint32_t max_len;      /* bytes the device may write into one buffer */
-	uint64_t iova;	       /* of buffer 0's data */
+	uint64_t iova;	       /* of the data of the buffer with handle 0, if there were one */
 	uint32_t stride;
 	struct unapi_pkt *pkts;	    /* q.batch records */
 	struct unapi_rx_meta *meta; /* as many, or NULL */

@@ -160,8 +160,8 @@ static unsigned int measure(const struct unapi_pkt *pkts, unsigned int n, uint32
 
 /* The general case: several fragments, a tag, shared buffers, nonsense. Returns the records taken, 0: no
  * room. */
-static unsigned int put_packet(struct adv_tx_ring *t, const struct unapi_pkt *pkts, unsigned int n,
-			       uint64_t *bytes)
+static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, const struct unapi_pkt *pkts,
+							 unsigned int n)
 {
 	bool vlan = pkts->flags & UNAPI_PKT_TX_VLAN, bad;
 	uint32_t len = 0, frags = measure(pkts, n, &len, &bad), last = 0;
@@ -195,15 +195,79 @@ static unsigned int put_packet(struct adv_tx_ring *t, const struct unapi_pkt *pk
 	t->since_rs += frags;
 	if (t->since_rs >= ADV_TX_RS_EVERY)
 		mark_rs(t, last);
-	*bytes += len;
+	stat_add(&t->q.stats.packets, 1);
+	stat_add(&t->q.stats.bytes, len);
 	return frags;
 }
 
-/* One buffer, no requests, not shared, of a length the device takes: what nearly every packet is. */
-static inline bool simple(const struct adv_tx_ring *t, const struct unapi_pkt *p)
+/*
+ * What nearly every packet is: one buffer, of the same pool as the one before, no requests, not shared, of a
+ * length the device takes. Up to @n of these into slots in a row; stops at the first that is not.
+ */
+static inline uint32_t put_simple(struct adv_tx_ring *t, const struct unapi_pkt *restrict p, uint32_t n,
+				  uint64_t *bytes)
 {
-	return !(p->flags & (UNAPI_PKT_MORE | UNAPI_PKT_SHARED | UNAPI_PKT_TX_VLAN)) &&
-	       p->len - 1u < t->max_len;
+	const uint64_t odd = (uint64_t)(UNAPI_PKT_MORE | UNAPI_PKT_SHARED | UNAPI_PKT_TX_VLAN) << 48 |
+			     (uint32_t)~UNAPI_BUF_MASK;
+	const uint64_t cmd = DATA_CMD | ADV_TXD_EOP, both_lengths = 1ULL << ADV_TXD_PAYLEN_SHIFT | 1;
+	const struct unapi_pool_view *view = &unapi_pool_views[p->buf >> UNAPI_POOL_SHIFT];
+	uint64_t pool = p->buf & ~UNAPI_BUF_MASK, stride = view->stride, max_len = t->max_len, sum = 0;
+	uint64_t iova = view->iova - pool * stride; /* so that a handle need not be taken apart */
+	struct adv_desc *restrict d = t->desc + t->next;
+	uint32_t *restrict bufs = t->bufs + t->next;
+	const struct unapi_pkt *first = p;
+
+#define PUT(k)                                                              \
+	do {                                                                \
+		uint64_t lo, len = p[k].len;                                \
+                                                                            \
+		memcpy(&lo, &p[k], sizeof(lo)); /* buffer, offset, flags */ \
+		if (unlikely((lo & odd) != pool || len - 1 >= max_len)) {   \
+			p += (k);                                           \
+			goto out;                                           \
+		}                                                           \
+		d[k].lo = iova + (uint32_t)lo * stride + p[k].off;          \
+		d[k].hi = cmd + len * both_lengths;                         \
+		bufs[k] = (uint32_t)lo;                                     \
+		sum += len;                                                 \
+	} while (0)
+
+	for (; n >= 4; n -= 4, p += 4, d += 4, bufs += 4) {
+		PUT(0);
+		PUT(1);
+		PUT(2);
+		PUT(3);
+	}
+	for (; n; n--, p++, d++, bufs++)
+		PUT(0);
+#undef PUT
+out:
+	*bytes += sum;
+	return (uint32_t)(p - first);
+}
+
+static inline uint32_t min2(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* As many simple packets as there are at @p: a run ends where the ring does, and where RS is due. */
+static inline uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct unapi_pkt *p, uint32_t n,
+					 uint64_t *bytes)
+{
+	uint32_t slot = t->next, due = ADV_TX_RS_EVERY - t->since_rs;
+	uint32_t run = min2(min2(n, due), min2(t->free, t->size - slot)), k;
+
+	k = likely(run) ? put_simple(t, p, run, bytes) : 0;
+	if (unlikely(!k))
+		return 0;
+	slot += k;
+	t->free -= k;
+	t->since_rs += k;
+	if (k == due)
+		mark_rs(t, slot - 1);
+	t->next = slot == t->size ? 0 : slot;
+	return k;
 }
 
 static inline void store_tail(struct adv_tx_ring *t)
@@ -220,44 +284,27 @@ static inline void store_tail(struct adv_tx_ring *t)
 unsigned int adv_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
 {
 	struct adv_tx_ring *t = container_of(q, struct adv_tx_ring, q);
-	uint64_t bytes = 0, packets = 0, errors = q->stats.errors;
-	uint32_t first = t->next;
-	unsigned int i = 0, k;
+	uint32_t first = t->next, i = 0, packets = 0, k;
+	uint64_t bytes = 0;
 
 	/* In bulk: not before two batches of RS are in flight, unless room is short. */
 	if (adv_tx_in_flight(t) >= 2 * ADV_TX_RS_EVERY || t->free < n)
 		clean(t);
 	while (i < n) {
-		const struct unapi_pkt *p = &pkts[i];
-
-		if (likely(simple(t, p)) && likely(t->free)) {
-			uint32_t slot = t->next;
-
-			t->desc[slot].lo = unapi_pkt_iova(p);
-			t->desc[slot].hi =
-				DATA_CMD | ADV_TXD_EOP | p->len | (uint64_t)p->len << ADV_TXD_PAYLEN_SHIFT;
-			t->bufs[slot] = p->buf;
-			t->next = after(t, slot);
-			t->free--;
-			if (++t->since_rs >= ADV_TX_RS_EVERY)
-				mark_rs(t, slot);
-			bytes += p->len;
-			k = 1;
-		} else {
-			k = put_packet(t, p, n - i, &bytes);
-			if (!k && clean(t))
-				continue;
-			if (!k)
-				break;
-		}
-		packets++;
+		k = put_run_of_simple(t, pkts + i, n - i, &bytes);
+		packets += k;
 		i += k;
+		if (likely(k))
+			continue;
+		k = put_packet(t, pkts + i, n - i);
+		i += k;
+		if (!k && !clean(t))
+			break;
 	}
 	if (t->next != first) {
 		if (t->since_rs)
 			mark_rs(t, t->next ? t->next - 1 : t->size - 1);
 		store_tail(t);
-		packets -= q->stats.errors - errors;
 		stat_add(&q->stats.packets, packets);
 		stat_add(&q->stats.bytes, bytes);
 		if (unlikely(t->full)) {
