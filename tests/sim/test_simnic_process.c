@@ -97,6 +97,16 @@ static bool alive(pid_t pid)
 	return state && state[2] != 'Z';
 }
 
+static void wait_dead(pid_t pid)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+
+	while (alive(pid)) {
+		assert_true(unapi_clock_ns() < until);
+		usleep(1000);
+	}
+}
+
 static void closing_ends_it(void **state)
 {
 	struct vfio_device *v = open_sim("");
@@ -105,7 +115,7 @@ static void closing_ends_it(void **state)
 
 	assert_true(alive(pid));
 	vfio_close(v);
-	assert_false(alive(pid));
+	wait_dead(pid);
 	o = json_load_file(stats, 0, NULL);
 	assert_true(json_is_true(json_object_get(o, "final")));
 	json_decref(o);
@@ -116,7 +126,6 @@ static void it_dies_with_its_application(void **state)
 	int ready[2];
 	char c;
 	pid_t app, pid;
-	uint64_t until;
 
 	assert_int_equal(pipe(ready), 0);
 	app = fork();
@@ -134,8 +143,7 @@ static void it_dies_with_its_application(void **state)
 	assert_int_equal(waitpid(app, NULL, 0), app);
 	assert_int_equal(read(ready[0], &c, 1), 0);
 	close(ready[0]);
-	for (until = unapi_clock_ns() + TIME_LIMIT; alive(pid); usleep(1000))
-		assert_true(unapi_clock_ns() < until);
+	wait_dead(pid);
 }
 
 /* How often the process has been put on a CPU. */
