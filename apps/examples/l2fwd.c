@@ -65,6 +65,7 @@ int main(int argc, char **argv)
 		check(unapi_dev_open(argv[i + 1], &dev[i]), argv[i + 1]);
 		unapi_dev_set_event(dev[i], on_event, NULL);
 		check(unapi_dev_configure(dev[i], &conf), "configure");
+		check(unapi_dev_set_promisc(dev[i], true), "promiscuous mode");
 	}
 	for (i = 0; i < n; i++) {
 		struct unapi_txq *txq = unapi_dev_txq(dev[(i + 1) % n], 0);

@@ -65,8 +65,6 @@ static void stream_close(struct stream *s)
 		return;
 	if (s->priv)
 		s->engine->end(s);
-	/* From here on the queue's own instance frees what is still being sent. */
-	unapi_txq_sleep(s->txq);
 	unapi_txq_release(s->txq);
 }
 

@@ -14,10 +14,10 @@
 
 static void print_log(void *arg, enum unapi_log_level level, const char *text)
 {
-	static const char *const names[] = {"error", "warning", "info"};
-
-	if (level <= UNAPI_LOG_INFO)
-		fprintf(stderr, "unapi: %s: %s\n", names[level], text);
+	if (level == UNAPI_LOG_INFO)
+		printf("%s\n", text);
+	else if (level < UNAPI_LOG_INFO)
+		fprintf(stderr, "testpmd: %s: %s\n", level == UNAPI_LOG_ERR ? "error" : "warning", text);
 }
 
 /* The cores to use: those asked for, which must be there, or all that are. */

@@ -18,7 +18,8 @@ void unapi_clock_sleep(uint64_t ns);
 
 /* For tests: replace the clock for the whole process. NULL restores the real one. Not thread safe. */
 void unapi_clock_set_virtual(uint64_t *now);
-extern uint64_t *unapi_virtual_now; /* what was set, NULL on the real clock */
+extern uint64_t *unapi_virtual_now
+	__attribute__((visibility("hidden"))); /* what was set, NULL on the real clock */
 
 /* The time stamp counter: cheap, monotonic on one machine, its rate given by unapi_cycles_to_ns(). On the
  * virtual clock a cycle is a nanosecond. */

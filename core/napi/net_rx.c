@@ -12,7 +12,7 @@ void context_collect(struct unapi_context *c)
 {
 	struct napi_struct *n, *next;
 
-	if (inbox_empty(&c->inbox))
+	if (likely(inbox_empty(&c->inbox)))
 		return;
 	for (n = inbox_take(&c->inbox); n; n = next) {
 		next = n->inbox_next;
@@ -84,12 +84,12 @@ again:
 		int did;
 
 		if (list_empty(&list)) {
-			if (list_empty(&repoll)) {
-				context_collect(c);
-				if (!list_empty(&c->poll_list))
-					goto again; /* with what is left of budget and time */
-			}
-			break;
+			if (!list_empty(&repoll))
+				break;
+			context_collect(c);
+			if (list_empty(&c->poll_list))
+				goto out;
+			goto again; /* with what is left of budget and time */
 		}
 		did = poll_one(t, list_first_entry(&list, struct napi_struct, poll_list), &repoll);
 		work += (unsigned int)did;
@@ -104,7 +104,7 @@ again:
 	list_splice_tail_init(&c->poll_list, &list);
 	list_splice_tail_init(&repoll, &list);
 	list_splice_tail_init(&list, &c->poll_list);
-
+out:
 	if (work) {
 		ledger_add(&c->stats.processed, work);
 		c->since_look += work;

@@ -2,7 +2,7 @@
 /* Asking for a poll, and completing one: what runs for every interrupt. */
 #include "core/napi/internal.h"
 
-__thread struct napi_thread napi_this_thread __attribute__((tls_model("initial-exec"))) = {
+__thread struct napi_thread napi_this_thread = {
 	.cause = UNAPI_CAUSE_APP,
 };
 

@@ -12,6 +12,7 @@ struct napi_thread {
 	uint64_t tsc;		     /* up to here this thread's polls have been charged */
 };
 
-extern __thread struct napi_thread napi_this_thread __attribute__((tls_model("initial-exec")));
+extern __thread struct napi_thread napi_this_thread
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 #endif

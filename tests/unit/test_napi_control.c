@@ -193,6 +193,7 @@ static void disable_from_a_handler(void **state)
 	assert_int_equal(f.backlog, 0);
 	assert_int_equal(unapi_context_run(c, 0), 0);
 	assert_int_equal(napi_disable(&f.n), -EALREADY);
+	assert_int_equal(f.n.stats.irqs, 0);
 	unapi_context_del_source(&src);
 	close(src.fd);
 	fake_del(&f);

@@ -110,6 +110,61 @@ static bool device_drained(struct device *d, uint64_t events)
 	return READ_ONCE(d->consumed) >= events;
 }
 
+/*
+ * The handshake of inbox.h alone, thrown at the processor's store buffer: one thread goes to sleep while the
+ * other pushes. In no round may the sleeper see nothing and the pusher see nobody asleep.
+ */
+#define ROUNDS 200000
+
+struct litmus {
+	struct napi_inbox box;
+	struct napi_struct n;
+	int round[2]; /* how far each has come */
+	bool woke, slept;
+};
+
+static void meet(struct litmus *l, int me, int round)
+{
+	int spins = 0;
+
+	__atomic_store_n(&l->round[me], round, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&l->round[!me], __ATOMIC_ACQUIRE) < round)
+		if (++spins > 1000)
+			sched_yield();
+}
+
+static void *litmus_pusher(void *arg)
+{
+	struct litmus *l = arg;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		meet(l, 1, 2 * i + 1);
+		l->woke = inbox_push(&l->box, &l->n);
+		meet(l, 1, 2 * i + 2);
+	}
+	return NULL;
+}
+
+static void sleeper_or_pusher_notices(void **state)
+{
+	static struct litmus l;
+	pthread_t t;
+	int i, lost = 0;
+
+	assert_int_equal(pthread_create(&t, NULL, litmus_pusher, &l), 0);
+	for (i = 0; i < ROUNDS; i++) {
+		inbox_awake(&l.box);
+		inbox_take(&l.box);
+		meet(&l, 0, 2 * i + 1);
+		l.slept = inbox_may_sleep(&l.box);
+		meet(&l, 0, 2 * i + 2);
+		lost += l.slept && !l.woke;
+	}
+	pthread_join(t, NULL);
+	assert_int_equal(lost, 0);
+}
+
 /* Four threads push into one inbox; the context sleeps whenever it can. */
 #define PUSHERS	  4
 #define PUSHES	  20000
@@ -391,6 +446,7 @@ static void disable_against_a_library_thread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sleeper_or_pusher_notices),
 		cmocka_unit_test(inbox_of_four_threads),
 		cmocka_unit_test(inbox_of_a_library_thread),
 		cmocka_unit_test(modes_under_traffic),
