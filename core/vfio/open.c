@@ -23,15 +23,7 @@ static int open_sim(const char *spec, const char *what, struct vfio_device **out
 	if (strspn(model, "abcdefghijklmnopqrstuvwxyz0123456789") != n)
 		return unapi_fail(EINVAL, "%s: no such simulated NIC; there is sim:igb", spec);
 	rc = user_spawn_sim(spec, model, comma ? comma + 1 : "", &fd, &child);
-	if (rc)
-		return rc;
-	rc = vfio_user_attach(fd, spec, &child, out);
-	if (rc == -ENODEV) /* a wrong option, most likely */
-		rc = unapi_fail(EINVAL,
-				"%s: the simulated NIC ended as it started; what it printed says why "
-				"(unapi-simnic --help lists its options)",
-				spec);
-	return rc;
+	return rc ? rc : vfio_user_attach(fd, spec, &child, out);
 }
 
 int vfio_open(const char *spec, struct vfio_device **out)
