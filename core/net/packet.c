@@ -50,7 +50,7 @@ static uint16_t *refs_of(struct page_pool *p)
 
 	if (likely(refs))
 		return refs;
-	made = calloc(p->buffers, sizeof(*made));
+	made = calloc(p->indices, sizeof(*made));
 	if (!made)
 		return NULL;
 	if (__atomic_compare_exchange_n(&p->refs, &refs, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
@@ -65,7 +65,7 @@ int unapi_pkt_clone(struct unapi_pkt *pkt, struct unapi_pkt *clone)
 	uint32_t i = pkt->buf & UNAPI_BUF_MASK;
 	uint16_t *refs, others;
 
-	if (!READ_ONCE(p->in_use) || i >= p->buffers)
+	if (!READ_ONCE(p->in_use) || i >= p->indices)
 		return unapi_fail(EINVAL, "record with buffer handle 0x%08x, which no page pool has",
 				  pkt->buf);
 	refs = refs_of(p);
@@ -90,7 +90,7 @@ bool pool_drop_ref(struct page_pool *p, uint32_t buf)
 	uint32_t i = buf & UNAPI_BUF_MASK;
 	uint16_t *refs = __atomic_load_n(&p->refs, __ATOMIC_ACQUIRE), others;
 
-	if (!refs || i >= p->buffers)
+	if (!refs || i >= p->indices)
 		return true;
 	/*
 	 * Zero means that we are the only owner, so two that let go at once cannot both be the last: one of

@@ -71,7 +71,7 @@ static uint32_t drain(struct page_pool *p)
  * the number of the latter. */
 static uint32_t refill(struct page_pool *p, uint32_t want)
 {
-	uint32_t cached, fresh = p->fresh, mint, i;
+	uint32_t cached, mint, i;
 
 	if (!p->cached)
 		count(&p->alloc_empty, 1);
@@ -82,10 +82,14 @@ static uint32_t refill(struct page_pool *p, uint32_t want)
 	cached = p->cached;
 	if (cached >= want)
 		return 0;
-	mint = p->buffers - fresh < want - cached ? p->buffers - fresh : want - cached;
-	for (i = 0; i < mint; i++)
-		p->cache[cached++] = (uint32_t)p->id << UNAPI_POOL_SHIFT | fresh++;
-	WRITE_ONCE(p->fresh, fresh);
+	mint = p->buffers - p->fresh < want - cached ? p->buffers - p->fresh : want - cached;
+	for (i = 0; i < mint; p->next++) {
+		if (!pool_fits_page(p->page_size, p->next))
+			continue;
+		p->cache[cached++] = (uint32_t)p->id << UNAPI_POOL_SHIFT | p->next;
+		i++;
+	}
+	WRITE_ONCE(p->fresh, p->fresh + mint);
 	WRITE_ONCE(p->cached, cached);
 	return mint;
 }
@@ -314,33 +318,9 @@ static struct page_pool *take_entry(void)
 	return p;
 }
 
-/*
- * In small pages a buffer must not reach into the next page: the two have no adjacent memory behind them, and
- * a device model that maps a packet in one piece then drops it (QEMU's igb: net_tx_pkt_add_raw_fragment_pci()
- * in hw/net/net_tx_pkt.c; it sets DD nevertheless). One buffer a page, then, though their headers share cache
- * sets.
- */
-static int alloc_memory(struct page_pool *p, int node, uint32_t *stride)
-{
-	struct dma_mem *large;
-	int rc = dma_alloc(NULL, (size_t)p->buffers * POOL_STRIDE, node, DMA_PAGES_2M, &large);
-
-	*stride = POOL_STRIDE;
-	p->mem = large;
-	if (rc || large->pages != DMA_PAGES_4K)
-		return rc;
-	*stride = POOL_PAGE_STRIDE;
-	rc = dma_alloc(NULL, (size_t)p->buffers * POOL_PAGE_STRIDE, node, DMA_PAGES_4K, &p->mem);
-	if (!rc)
-		memcpy(p->mem->fell_back, large->fell_back, sizeof(large->fell_back));
-	dma_free(large);
-	return rc;
-}
-
 int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struct page_pool **res)
 {
 	struct page_pool *p;
-	uint32_t stride;
 	int rc;
 
 	if (!buffers || buffers > UNAPI_BUF_MASK + 1)
@@ -351,7 +331,7 @@ int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struc
 		return unapi_fail(ENOSPC, "all %d page pools are in use", UNAPI_MAX_POOLS);
 
 	p->buffers = buffers;
-	p->cached = p->fresh = 0;
+	p->cached = p->fresh = p->next = 0;
 	p->alloc_fast = p->alloc_slow = p->alloc_empty = p->alloc_refill = 0;
 	p->recycle_cached = p->recycle_cache_full = p->recycle_ring_full = 0;
 	WRITE_ONCE(p->released_refcnt, 0);
@@ -364,13 +344,13 @@ int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struc
 		rc = unapi_fail(ENOMEM, "no memory for the cache of a page pool of %u buffers", buffers);
 		goto undo;
 	}
-	rc = alloc_memory(p, node, &stride);
+	rc = pool_alloc_memory(p, node);
 	if (rc) {
 		unapi_fail_at(rc, "a page pool of %u buffers", buffers);
 		goto undo;
 	}
 	unapi_pool_views[p->id] = (struct unapi_pool_view){
-		.base = p->mem->va, .iova = p->mem->iova, .stride = stride, .size = POOL_BUF_SIZE};
+		.base = p->mem->va, .iova = p->mem->iova, .stride = POOL_STRIDE, .size = POOL_BUF_SIZE};
 	*res = p;
 	return 0;
 

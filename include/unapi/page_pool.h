@@ -43,7 +43,7 @@ struct unapi_page_pool_info {
 
 /**
  * unapi_page_pool_create() - a pool for packets an application makes
- * @buffers: how many, 1..16777216; @node: NUMA node, -1 any
+ * @buffers: how many, 1..16 million in hugepages, half as many in 4 KiB pages; @node: NUMA node, -1 any
  *
  * The calling thread owns it until unapi_page_pool_adopt(). -ENOSPC: all 256 pools are in use; -ENOMEM.
  */

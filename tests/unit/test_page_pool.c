@@ -75,10 +75,8 @@ static void test_limits(void **state)
 	p = app_pool(100);
 	v = page_pool_view(p);
 	assert_non_null(v->base);
-	if (p->mem->pages == DMA_PAGES_4K)
-		assert_int_equal(v->stride, 4096); /* no buffer reaches into the next page */
-	else
-		assert_int_equal(v->stride / 64 % 2, 1); /* odd: equal offsets in different cache sets */
+	assert_true(v->stride & (v->stride - 1)); /* not a power of two */
+	assert_int_equal(v->stride / 64 % 2, 1);
 	assert_int_equal(v->size, PAGE_POOL_HEADROOM + PAGE_POOL_RX_SIZE);
 	unapi_page_pool_get_info(p, &info);
 	assert_int_equal(info.buffers, 100);
@@ -94,7 +92,7 @@ static void test_every_buffer_once(void **state)
 {
 	enum { N = 1000 };
 	struct page_pool *p = app_pool(N);
-	uint8_t seen[N] = {0};
+	uint8_t seen[2 * N + 2] = {0};
 	uint32_t bufs[N + 7];
 	unsigned int n = 0, got, i;
 
@@ -103,7 +101,7 @@ static void test_every_buffer_once(void **state)
 	assert_int_equal(n, N);
 	for (i = 0; i < N; i++) {
 		assert_int_equal(bufs[i] >> UNAPI_POOL_SHIFT, page_pool_id(p));
-		assert_true((bufs[i] & UNAPI_BUF_MASK) < N);
+		assert_true((bufs[i] & UNAPI_BUF_MASK) < 2 * N);
 		assert_int_equal(seen[bufs[i] & UNAPI_BUF_MASK]++, 0);
 	}
 	assert_int_equal(inflight(p), N);
@@ -121,6 +119,31 @@ static void test_every_buffer_once(void **state)
 	assert_int_equal(stats_of(p).alloc_fast, 3);
 	page_pool_put_bulk(bufs + N, 3, false);
 	assert_int_equal(unapi_page_pool_destroy(p), 0);
+}
+
+/* In any size of pages, as many buffers as asked for, none of them across two pages. */
+static void test_no_buffer_crosses_a_page(void **state)
+{
+	static const uint32_t sizes[] = {1, 2, 31, 33, 64, 1000, 5000};
+	static uint32_t bufs[5000];
+	unsigned int i, k;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct page_pool *p = app_pool(sizes[i]);
+		const struct unapi_pool_view *v = page_pool_view(p);
+
+		assert_int_equal((uintptr_t)v->base % p->page_size, 0);
+		assert_int_equal(v->iova % p->page_size, 0);
+		assert_int_equal(page_pool_alloc_bulk(p, bufs, sizes[i]), sizes[i]);
+		for (k = 0; k < sizes[i]; k++) {
+			uint64_t at = (uint64_t)(bufs[k] & UNAPI_BUF_MASK) * v->stride;
+
+			assert_true(at + v->size <= p->mem->size);
+			assert_int_equal(at / p->page_size, (at + v->size - 1) / p->page_size);
+		}
+		page_pool_put_bulk(bufs, sizes[i], false);
+		assert_int_equal(unapi_page_pool_destroy(p), 0);
+	}
 }
 
 static void test_batches_of_several_pools(void **state)
@@ -165,7 +188,7 @@ static void test_return_from_elsewhere(void **state)
 	/* More rounds than the ring has room for: it wraps at every offset. Each round's thread is a new one.
 	 */
 	for (round = 1; round <= 40; round++) {
-		uint8_t seen[N] = {0};
+		uint8_t seen[2 * N + 2] = {0};
 
 		free_elsewhere(bufs, N / 3);
 		free_elsewhere(bufs + N / 3, N - N / 3);
@@ -353,7 +376,7 @@ static void test_many_returners(void **state)
 	assert_int_equal(stats_of(p).recycle_cache_full, 0);
 	/* all of them are there, once */
 	{
-		uint8_t seen[POOL] = {0};
+		uint8_t seen[2 * POOL + 2] = {0};
 		uint32_t all[POOL];
 
 		assert_int_equal(page_pool_alloc_bulk(p, all, POOL), POOL);
@@ -588,6 +611,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_every_buffer_once),
+		cmocka_unit_test(test_no_buffer_crosses_a_page),
 		cmocka_unit_test(test_batches_of_several_pools),
 		cmocka_unit_test(test_return_from_elsewhere),
 		cmocka_unit_test(test_return_without_memory),
