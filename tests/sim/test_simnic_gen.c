@@ -108,7 +108,6 @@ static void queue_start(struct nic *n, unsigned int q)
 static void nic_open(struct nic *n, const char *options, unsigned int queues)
 {
 	uint32_t reta = queues == 4 ? 0x03020100 : 0;
-	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
 	static unsigned int serial;
 	char spec[256];
 
@@ -136,10 +135,16 @@ static void nic_open(struct nic *n, const char *options, unsigned int queues)
 	wr(n, E1000_TCTL, E1000_TCTL_EN | E1000_TCTL_PSP);
 	wr(n, E1000_RCTL, E1000_RCTL_EN | E1000_RCTL_BAM | E1000_RCTL_SECRC);
 	wr(n, E1000_CTRL, E1000_CTRL_SLU | E1000_CTRL_FD);
-	while (!(rd(n, E1000_STATUS) & E1000_STATUS_LU))
-		assert_true(unapi_clock_ns() < until);
 	for (unsigned int q = 0; q < queues; q++)
 		set_rdt(n, q, RING - 1);
+}
+
+static void wait_link(struct nic *n)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+
+	while (!(rd(n, E1000_STATUS) & E1000_STATUS_LU))
+		assert_true(unapi_clock_ns() < until);
 }
 
 static void nic_close(struct nic *n)
@@ -309,6 +314,7 @@ static void forward_clean(const char *options, unsigned int queues, uint64_t cou
 
 	snprintf(all, sizeof(all), "%s,wire=gen,count=%llu", options, (unsigned long long)count);
 	nic_open(&n, all, queues);
+	wait_link(&n);
 	start = unapi_clock_ns();
 	o = run(&n);
 	print_message("%s: %.0f packets/s\n", all, (double)count * 1e9 / (double)(unapi_clock_ns() - start));
@@ -372,12 +378,82 @@ static void misdeeds_are_noticed(void **state)
 	nic_close(&n);
 }
 
+static bool last_sent(struct queue *u)
+{
+	uint32_t last = (u->tx_next + RING - 1) % RING;
+
+	return __atomic_load_n(&u->tx[last].wb.status, __ATOMIC_ACQUIRE) & E1000_TXD_STAT_DD;
+}
+
+/* A receiver without descriptors holds its peer up; when it has some again, what was held up arrives, all of
+ * it. */
+static void a_full_pair_goes_on(void **state)
+{
+	const uint32_t chunk = 128;
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+	unsigned int sent = 0, got = 0;
+	struct nic a, b;
+	char spec[80];
+
+	snprintf(spec, sizeof(spec), "wire=pair:full-%d", (int)getpid());
+	nic_open(&a, spec, 1);
+	nic_open(&b, spec, 1);
+	wr(&b, E1000_RCTL, E1000_RCTL_EN | E1000_RCTL_UPE | E1000_RCTL_SECRC);
+	wait_link(&a);
+	wait_link(&b);
+	do {
+		uint64_t patience = unapi_clock_ns() + 200 * NSEC_PER_MSEC;
+
+		for (uint32_t i = 1; i <= chunk; i++)
+			send_slot(&a.q[0], 0, 1514, i == chunk);
+		sent += chunk;
+		set_tdt(&a, 0, a.q[0].tx_next);
+		while (!last_sent(&a.q[0]) && unapi_clock_ns() < patience)
+			usleep(100);
+	} while (last_sent(&a.q[0]));
+	while (got < sent) {
+		union e1000_adv_rx_desc *d = &b.q[0].rx[b.q[0].rx_next];
+
+		assert_true(unapi_clock_ns() < until);
+		if (!(__atomic_load_n(&d->wb.status_error, __ATOMIC_ACQUIRE) & E1000_RXD_STAT_DD)) {
+			usleep(100);
+			continue;
+		}
+		assert_int_equal(d->wb.length, 1514);
+		got++;
+		d->read.pkt_addr = b.q[0].buf_iova + b.q[0].rx_next * BUF;
+		d->read.hdr_addr = 0;
+		set_rdt(&b, 0, b.q[0].rx_next);
+		b.q[0].rx_next = (b.q[0].rx_next + 1) % RING;
+	}
+	assert_true(last_sent(&a.q[0]));
+	nic_close(&a);
+	nic_close(&b);
+}
+
+/* Flooded: what found no descriptor is lost, and known; everything else comes back. */
+static void a_flood_is_accounted_for(void **state)
+{
+	struct nic n;
+	json_t *o;
+
+	nic_open(&n, "wire=gen,lossy,time=200,doorbell=mmap", 1);
+	o = run(&n);
+	assert_true(figure(o, "tx") > 1000);
+	assert_int_equal(figure(o, "tx"), figure(o, "rx") + figure(o, "lost"));
+	assert_int_equal(figure(o, "lost"), figure(o, "overrun"));
+	assert_int_equal(figure(o, "reorder") + figure(o, "dup") + figure(o, "corrupt"), 0);
+	json_decref(o);
+	nic_close(&n);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(messages_one_queue), cmocka_unit_test(messages_four_queues),
-		cmocka_unit_test(pages_one_queue),    cmocka_unit_test(pages_four_queues),
-		cmocka_unit_test(rate_is_kept),	      cmocka_unit_test(misdeeds_are_noticed),
+		cmocka_unit_test(messages_one_queue),  cmocka_unit_test(messages_four_queues),
+		cmocka_unit_test(pages_one_queue),     cmocka_unit_test(pages_four_queues),
+		cmocka_unit_test(rate_is_kept),	       cmocka_unit_test(misdeeds_are_noticed),
+		cmocka_unit_test(a_full_pair_goes_on), cmocka_unit_test(a_flood_is_accounted_for),
 	};
 
 	if (argc > 1) /* one of them */

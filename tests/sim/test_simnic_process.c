@@ -235,6 +235,35 @@ static void device_request(void **state)
 	vfio_close(v);
 }
 
+static void wait_link(struct vfio_device *v, bool up)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+
+	while (!(rd(v, E1000_STATUS) & E1000_STATUS_LU) == up)
+		assert_true(unapi_clock_ns() < until);
+}
+
+/* A port whose peer goes away notices, and finds the next one. */
+static void a_pair_is_joined_anew(void **state)
+{
+	struct vfio_device *a, *b;
+	char wire[64];
+
+	snprintf(wire, sizeof(wire), ",wire=pair:anew-%d", (int)getpid());
+	a = open_sim(wire);
+	wr(a, E1000_CTRL, E1000_CTRL_SLU);
+	for (int i = 0; i < 5; i++) {
+		b = open_sim(wire);
+		wr(b, E1000_CTRL, E1000_CTRL_SLU);
+		wait_link(a, true);
+		wait_link(b, true);
+		vfio_close(i % 2 ? a : b); /* either may be the one that stays */
+		a = i % 2 ? b : a;
+		wait_link(a, false);
+	}
+	vfio_close(a);
+}
+
 /* Start the program itself; its exit code, and the first line that it says. */
 static int run_program(char *const argv[], char *said, size_t room)
 {
@@ -320,10 +349,11 @@ static void a_server_serves_again(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(closing_ends_it),	cmocka_unit_test(it_dies_with_its_application),
-		cmocka_unit_test(idle_costs_nothing),	cmocka_unit_test(signals_end_phases),
-		cmocka_unit_test(surprise_removal),	cmocka_unit_test(device_request),
-		cmocka_unit_test(bad_options_are_told), cmocka_unit_test(a_server_serves_again),
+		cmocka_unit_test(closing_ends_it),	 cmocka_unit_test(it_dies_with_its_application),
+		cmocka_unit_test(idle_costs_nothing),	 cmocka_unit_test(signals_end_phases),
+		cmocka_unit_test(surprise_removal),	 cmocka_unit_test(device_request),
+		cmocka_unit_test(a_pair_is_joined_anew), cmocka_unit_test(bad_options_are_told),
+		cmocka_unit_test(a_server_serves_again),
 	};
 	int rc;
 
