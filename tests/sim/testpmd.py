@@ -16,12 +16,14 @@ import tempfile
 import threading
 import time
 import traceback
+import uuid
 
 BUILD = pathlib.Path(os.environ["UNAPI_BUILD"])
 PROGRAM = BUILD / "apps/testpmd/unapi-testpmd"
 PROMPT = "testpmd> "
 # A deadline ends a test that hangs; nothing is measured by it. Sanitizers and busy machines are slow.
 PATIENCE = 120
+RUNS = {}  # process id of a testpmd to the mark in its environment
 
 
 class Failed(Exception):
@@ -45,15 +47,17 @@ def await_true(condition, what, seconds=PATIENCE):
 
 
 def children(pid):
-    """Process ids of the living children, however they were cloned."""
+    """Process ids of the living simulated NICs that a testpmd of ours started. They are nobody's children: known by a mark
+    in the environment that they have from it."""
+    mark = f"UNAPI_TEST_RUN={RUNS[pid]}".encode()
     found = []
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
         try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
+            ours = comm.read_text() == "unapi-simnic\n" and mark in (comm.parent / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(stat.parent.name))
+        if ours:
+            found.append(int(comm.parent.name))
     return sorted(found)
 
 
@@ -70,7 +74,9 @@ class Testpmd:
             self.terminal, stdin = pty.openpty()
         self.process = subprocess.Popen(
             [PROGRAM, *args], stdin=subprocess.PIPE if stdin is None else stdin,
-            stdout=stdin if terminal else subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+            stdout=stdin if terminal else subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            env={**os.environ, "UNAPI_TEST_RUN": (run := str(uuid.uuid4()))})
+        RUNS[self.process.pid] = run
         if terminal:
             os.close(stdin)
         self.input = self.terminal if terminal else self.process.stdin.fileno() if self.process.stdin else None
@@ -141,7 +147,7 @@ class Testpmd:
         for thread in self.threads:
             thread.join(seconds)
         for sim in self.sims:
-            # Reaped by testpmd, or, if that was killed, ended by its socket's end.
+            # Waited for by testpmd, or, if that was killed, ended by its socket's end.
             await_true(lambda: not alive(sim), f"end of simulated NIC {sim}")
         return status
 
