@@ -431,6 +431,35 @@ static void a_full_pair_goes_on(void **state)
 	nic_close(&b);
 }
 
+/* A port that lost its peer sleeps, and nothing but the next one's coming wakes it: its client sends no
+ * message. */
+static void a_new_peer_is_noticed(void **state)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+	struct nic a, b;
+	char spec[80];
+
+	snprintf(spec, sizeof(spec), "wire=pair:new-%d", (int)getpid());
+	nic_open(&b, spec, 1);
+	nic_open(&a, spec, 1); /* the one that connects: its next socket has the same number */
+	wr(&a, E1000_RCTL, E1000_RCTL_EN | E1000_RCTL_UPE | E1000_RCTL_SECRC);
+	wait_link(&a);
+	nic_close(&b);
+	while (rd(&a, E1000_STATUS) & E1000_STATUS_LU)
+		assert_true(unapi_clock_ns() < until);
+	nic_open(&b, spec, 1);
+	wait_link(&b);
+	while (!(__atomic_load_n(&a.q[0].rx[0].wb.status_error, __ATOMIC_ACQUIRE) & E1000_RXD_STAT_DD)) {
+		assert_true(unapi_clock_ns() < until);
+		send_slot(&b.q[0], 0, 60, true);
+		set_tdt(&b, 0, b.q[0].tx_next);
+		wait_sent(&b, 0);
+		usleep(1000);
+	}
+	nic_close(&a);
+	nic_close(&b);
+}
+
 /* Flooded: what found no descriptor is lost, and known; everything else comes back. */
 static void a_flood_is_accounted_for(void **state)
 {
@@ -450,10 +479,15 @@ static void a_flood_is_accounted_for(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(messages_one_queue),  cmocka_unit_test(messages_four_queues),
-		cmocka_unit_test(pages_one_queue),     cmocka_unit_test(pages_four_queues),
-		cmocka_unit_test(rate_is_kept),	       cmocka_unit_test(misdeeds_are_noticed),
-		cmocka_unit_test(a_full_pair_goes_on), cmocka_unit_test(a_flood_is_accounted_for),
+		cmocka_unit_test(messages_one_queue),
+		cmocka_unit_test(messages_four_queues),
+		cmocka_unit_test(pages_one_queue),
+		cmocka_unit_test(pages_four_queues),
+		cmocka_unit_test(rate_is_kept),
+		cmocka_unit_test(misdeeds_are_noticed),
+		cmocka_unit_test(a_full_pair_goes_on),
+		cmocka_unit_test(a_new_peer_is_noticed),
+		cmocka_unit_test(a_flood_is_accounted_for),
 	};
 
 	if (argc > 1) /* one of them */

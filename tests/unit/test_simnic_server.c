@@ -178,8 +178,10 @@ static void write_multi(void **state)
 	assert_int_equal(rig_call(&r, VFU_REGION_WRITE_MULTI, &m, sizeof(m), NULL, 0), 0);
 	assert_int_equal(rig_read(&r, E1000_VET), 1);
 	assert_int_equal(rig_read(&r, E1000_FCTTV), 2);
+	m.w[0].data[0] = 3;
 	m.count = 2 + (1ull << 61); /* times 24, the size of a record, this is 48 again */
 	assert_int_equal(rig_call(&r, VFU_REGION_WRITE_MULTI, &m, sizeof(m), NULL, 0), -EINVAL);
+	assert_int_equal(rig_read(&r, E1000_VET), 1);
 	m.count = 1;
 	m.w[0].count = 9;
 	assert_int_equal(rig_call(&r, VFU_REGION_WRITE_MULTI, &m, 8 + sizeof(m.w[0]), NULL, 0), -EINVAL);
