@@ -49,11 +49,19 @@ static void run_line(struct app *app, struct lines *l, enum lines_result result)
 		printf("testpmd> ");
 }
 
+/* What was printed meanwhile stands behind the prompt: whoever waits for one gets another. */
+static void redraw(void *arg)
+{
+	printf("testpmd> ");
+	fflush(stdout);
+}
+
 void lines_read(struct app *app, int fd)
 {
 	struct lines lines = {.used = 0};
 	char bytes[512];
 
+	app->redraw = redraw;
 	printf("testpmd> ");
 	while (!app->quit && loop_wait(app, fd) == LOOP_INPUT) {
 		ssize_t n = read(fd, bytes, sizeof(bytes));
@@ -67,5 +75,6 @@ void lines_read(struct app *app, int fd)
 		for (ssize_t i = 0; i < n && !app->quit; i++)
 			run_line(app, &lines, lines_put(&lines, bytes[i]));
 	}
+	app->redraw = NULL;
 	printf("\n");
 }

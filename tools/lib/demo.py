@@ -42,8 +42,9 @@ class Testpmd:
         self.errors = open(work / "errors", "w+")
         cores = ",".join(str(core) for core in sorted(os.sched_getaffinity(0))[:2])
         self.process = subprocess.Popen(
-            [build / "apps" / "testpmd" / "unapi-testpmd", "-l", cores, "-a", device, "--", "--interactive", "--rxq", "2",
-             "--txq", "2", "--poll-mode", PHASES[0], "--stats-period", "1", "--stats-json", self.figures_file],
+            [build / "apps" / "testpmd" / "unapi-testpmd", "-l", cores, "-a", device, "--", "--interactive", "--auto-start",
+             "--rxq", "2", "--txq", "2", "--poll-mode", PHASES[0], "--stats-period", "1", "--stats-json",
+             self.figures_file],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
         self.answer()
 
@@ -136,7 +137,6 @@ def run(build, work):
     generator = Generator(work / "generator.json")
     testpmd = Testpmd(build, work, f"sim:igb,wire=gen,stats={generator.path},stats-ms=50")
     try:
-        testpmd.command("start")
         wait_for(generator.running, "traffic")
         before = generator.end_phase()
         rows = []
