@@ -53,7 +53,7 @@ static unsigned int fake_clean(struct unapi_txq *q)
 	enter(t);
 	n = clean_ring(t);
 	if (unapi_this_napi() == q->napi)
-		t->cleaned_by_instance += n;
+		stat_add(&t->cleaned_by_instance, n);
 	leave(t);
 	return n;
 }
