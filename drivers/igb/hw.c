@@ -66,7 +66,7 @@ int igb_hw_reset(struct igb *g)
 	if (rc)
 		return rc;
 	/* The EEPROM is read again after a reset; without one the bit never comes. */
-	if (igb_wait(g, E1000_EECD, E1000_EECD_AUTO_RD, E1000_EECD_AUTO_RD, 100000) == -ENODEV)
+	if (igb_wait(g, E1000_EECD, E1000_EECD_AUTO_RD, E1000_EECD_AUTO_RD, 20000) == -ENODEV)
 		return -ENODEV;
 	igb_wr32(g, E1000_IMC, UINT32_MAX);
 	igb_wr32(g, E1000_EIMC, UINT32_MAX);

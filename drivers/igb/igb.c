@@ -105,8 +105,9 @@ static int igb_open(struct net_device *dev)
 	igb_irq_enable(g);
 	for (i = 0; i < dev->nr_channels; i++)
 		napi_schedule(&g->channels[i]->ch.napi);
-	/* A link that has been up all the time changes nothing that would interrupt. */
-	igb_link_check(g);
+	/* A link that has been up all the time changes nothing that would interrupt: have its handler look.
+	 */
+	igb_wr32(g, E1000_ICS, E1000_ICR_LSC);
 	return 0;
 
 unwatch:
@@ -137,6 +138,10 @@ static int igb_stop(struct net_device *dev)
 
 static int igb_reset(struct net_device *dev)
 {
+	/* A reset clears the device's counters. */
+	pthread_mutex_lock(&dev->stats_lock);
+	igb_stats_update(dev);
+	pthread_mutex_unlock(&dev->stats_lock);
 	return igb_hw_reset(igb_of(dev));
 }
 

@@ -37,7 +37,11 @@ struct igb {
 	bool shared_irq; /* MSI, INTx, or a single MSI-X vector: causes are in ICR and one vector serves all
 			  */
 	bool irq_tested;
-	pthread_mutex_t route_lock; /* guards the read-modify-writes of IVAR while queues run */
+	/* Guards ivar, tx_routed and shared_causes while queues run. */
+	pthread_mutex_t route_lock;
+	uint32_t ivar[E1000_IVAR_ROWS]; /* what the registers have: saves reading them */
+	uint32_t tx_routed;		/* transmit queues whose cause is routed, a bit each */
+	uint32_t shared_causes;		/* one vector for all: what may interrupt */
 	uint32_t eims_all;	    /* all channels and the other vector */
 	struct unapi_source other_src;
 	struct igb_channel *channels[NETDEV_MAX_QUEUES];

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 /* One vector for all: what may interrupt. */
+#define QUEUE_CAUSES  (E1000_ICR_RXDW | E1000_ICR_RXDMT0 | E1000_ICR_TXDW)
 #define SHARED_CAUSES (E1000_ICR_RXDW | E1000_ICR_RXDMT0 | E1000_ICR_LSC)
 
 /* MSI-X vectors for @pairs and the other one, or what there is. Returns how many channels that makes. */
@@ -41,19 +42,22 @@ static void irq_queue(struct napi_struct *n)
 	napi_schedule_irqoff(n);
 }
 
-/* Reading ICR acknowledges everything in it. */
+/* Reading ICR acknowledges everything in it. The link may go on interrupting while the queues are polled. */
 static void irq_shared(struct napi_struct *n)
 {
 	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
 	struct igb *g = c->igb;
 	uint32_t icr;
 
-	igb_wr32(g, E1000_IMC, UINT32_MAX);
+	igb_wr32(g, E1000_IMC, QUEUE_CAUSES);
 	icr = igb_rd32(g, E1000_ICR);
 	if (icr == UINT32_MAX && igb_check_removed(g))
 		return;
 	if (icr & E1000_ICR_LSC)
 		igb_link_check(g);
+	/* INTx: nothing unmasked is pending any more, so the line is low, and may tell of the link. */
+	vfio_irq_unmask_intx(g->vfio);
+	/* After ICR was read: an instance that is being polled polls once more for what was acknowledged. */
 	napi_schedule_irqoff(n);
 }
 
@@ -86,9 +90,10 @@ void igb_irq_attach(struct igb_channel *c)
 
 static void set_ivar(struct igb *g, unsigned int q, unsigned int shift, uint32_t entry)
 {
-	uint32_t reg = E1000_IVAR(E1000_IVAR_ROW(q)), val = igb_rd32(g, reg);
+	uint32_t *row = &g->ivar[E1000_IVAR_ROW(q)];
 
-	igb_wr32(g, reg, (val & ~(0xffu << shift)) | entry << shift);
+	*row = (*row & ~(0xffu << shift)) | entry << shift;
+	igb_wr32(g, E1000_IVAR(E1000_IVAR_ROW(q)), *row);
 }
 
 /*
@@ -103,8 +108,9 @@ void igb_irq_route_tx(struct unapi_txq *q, bool on)
 	struct channel *ch = container_of(q->napi, struct channel, napi);
 
 	pthread_mutex_lock(&g->route_lock);
+	g->tx_routed = on ? g->tx_routed | 1u << q->index : g->tx_routed & ~(1u << q->index);
 	if (g->shared_irq)
-		igb_wr32(g, on ? E1000_IMS : E1000_IMC, E1000_ICR_TXDW);
+		WRITE_ONCE(g->shared_causes, SHARED_CAUSES | (g->tx_routed ? E1000_ICR_TXDW : 0));
 	else
 		set_ivar(g, q->index, E1000_IVAR_TX_SHIFT(q->index), on ? E1000_IVAR_VALID | ch->vector : 0);
 	pthread_mutex_unlock(&g->route_lock);
@@ -120,8 +126,10 @@ static void setup_msix(struct igb *g)
 	 */
 	igb_wr32(g, E1000_GPIE,
 		 E1000_GPIE_MULTIPLE_MSIX | E1000_GPIE_PBA_SUPPORT | E1000_GPIE_EIAME | E1000_GPIE_NSICR);
-	for (unsigned int row = 0; row < E1000_IVAR_ROWS; row++)
+	for (unsigned int row = 0; row < E1000_IVAR_ROWS; row++) {
+		g->ivar[row] = 0;
 		igb_wr32(g, E1000_IVAR(row), 0);
+	}
 	for (unsigned int q = 0; q < g->dev->conf.rxq; q++)
 		set_ivar(g, q, E1000_IVAR_RX_SHIFT(q),
 			 E1000_IVAR_VALID | container_of(g->rx[q]->q.napi, struct channel, napi)->vector);
@@ -139,8 +147,10 @@ static void setup_msix(struct igb *g)
 int igb_irq_setup(struct igb *g)
 {
 	igb_irq_mask_all(g);
+	g->tx_routed = 0;
 	if (g->shared_irq) {
 		g->eims_all = 0;
+		g->shared_causes = SHARED_CAUSES;
 		igb_wr32(g, E1000_GPIE, E1000_GPIE_NSICR);
 		igb_wr32(g, E1000_IAM, 0);
 		igb_wr32(g, E1000_EITR(0), E1000_EITR_CNT_IGNR);
@@ -169,7 +179,7 @@ void igb_irq_unwatch(struct igb *g)
 void igb_irq_enable(struct igb *g)
 {
 	if (g->shared_irq) {
-		igb_wr32(g, E1000_IMS, SHARED_CAUSES);
+		igb_wr32(g, E1000_IMS, g->shared_causes);
 		vfio_irq_unmask_intx(g->vfio);
 	} else {
 		igb_wr32(g, E1000_IMS, E1000_ICR_LSC);
@@ -190,8 +200,7 @@ void igb_irq_unmask(struct igb_channel *c)
 		igb_wr32(c->igb, E1000_EIMS, c->eims);
 		return;
 	}
-	igb_wr32(c->igb, E1000_IMS, SHARED_CAUSES);
-	vfio_irq_unmask_intx(c->igb->vfio);
+	igb_wr32(c->igb, E1000_IMS, READ_ONCE(c->igb->shared_causes));
 }
 
 /*

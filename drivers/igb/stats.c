@@ -26,7 +26,7 @@ void igb_stats_update(struct net_device *dev)
 		if (counters[i].wide) /* reading the high word is what clears the pair */
 			now[i] |= (uint64_t)igb_rd32(g, counters[i].reg + 4) << 32;
 	}
-	for (unsigned int q = 0; q < dev->conf.rxq && dev->state != NETDEV_OPENED; q++)
+	for (unsigned int q = 0; q < dev->conf.rxq && READ_ONCE(dev->state) != NETDEV_OPENED; q++)
 		no_desc += igb_rd32(g, E1000_RQDPC(q)) & E1000_RQDPC_MASK;
 	/* All ones were no counts. */
 	if (igb_check_removed(g))
@@ -41,10 +41,9 @@ void igb_stats_get(struct net_device *dev, struct unapi_dev_stats *st)
 	struct igb *g = igb_of(dev);
 
 	st->rx_missed += g->stats[IGB_STAT_MPC] + g->no_desc;
-	/* RLEC counts what RUC, RFC, ROC and RJC count in detail (82576 datasheet 8.18.14). */
+	/* RLEC would count some frames twice: their length may also make them undersized or oversized. */
 	st->rx_errors += g->stats[IGB_STAT_RXERRC] + g->stats[IGB_STAT_CRCERRS] +
-			 g->stats[IGB_STAT_ALGNERRC] + g->stats[IGB_STAT_RUC] + g->stats[IGB_STAT_ROC] +
-			 g->stats[IGB_STAT_RLEC];
+			 g->stats[IGB_STAT_ALGNERRC] + g->stats[IGB_STAT_RUC] + g->stats[IGB_STAT_ROC];
 	st->tx_errors += g->stats[IGB_STAT_ECOL] + g->stats[IGB_STAT_LATECOL];
 }
 

@@ -1,0 +1,843 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The igb driver over the simulated NIC, through the public interface: what the generator on the wire sends
+ * must all come back, in every arrangement of queues and interrupts, and the model must have nothing to
+ * complain of: no DMA fault, no misuse of a register.
+ */
+#include <unapi/unapi.h>
+
+#include "core/base/clock.h"
+#include "core/base/compiler.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define TIME_LIMIT (60 * NSEC_PER_SEC)
+
+struct rig {
+	struct net_device *dev;
+	struct unapi_context *ctx;
+	struct unapi_txq *txq[16];
+	unsigned int queues;
+	uint64_t per_queue[16];
+	bool removed, up;
+	unsigned int ups, downs;
+};
+
+struct rx_arg {
+	struct rig *r;
+	unsigned int q;
+} rx_args[16];
+
+static char stats[64];
+
+static void ok(int rc)
+{
+	if (rc < 0) {
+		print_error("%s\n", unapi_reason());
+		fail();
+	}
+}
+
+static void forward(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+{
+	struct rx_arg *a = arg;
+	unsigned int sent = unapi_tx_burst(a->r->txq[a->q], pkts, n);
+
+	a->r->per_queue[a->q] += n;
+	unapi_pkt_free_bulk(pkts + sent, n - sent);
+}
+
+static void event(void *arg, struct net_device *dev, enum unapi_dev_event ev)
+{
+	struct rig *r = arg;
+
+	r->removed |= ev == UNAPI_DEV_REMOVED;
+	r->ups += ev == UNAPI_DEV_LINK_UP;
+	r->downs += ev == UNAPI_DEV_LINK_DOWN;
+	if (ev == UNAPI_DEV_LINK_UP)
+		r->up = true;
+	if (ev == UNAPI_DEV_LINK_DOWN)
+		r->up = false;
+}
+
+static void open_dev(struct rig *r, const char *options)
+{
+	char spec[256];
+
+	static unsigned int opened;
+
+	memset(r, 0, sizeof(*r));
+	/* A name of its own: a model that a failed test left behind goes on writing. */
+	unlink(stats);
+	snprintf(stats, sizeof(stats), "/tmp/test-igb-%d-%u.json", (int)getpid(), opened++);
+	snprintf(spec, sizeof(spec), "sim:igb,stats=%s,stats-ms=5%s", stats, options);
+	ok(unapi_context_create(NULL, &r->ctx));
+	ok(unapi_dev_open(spec, &r->dev));
+	unapi_dev_set_event(r->dev, event, r);
+}
+
+static void configure(struct rig *r, const struct unapi_dev_conf *like)
+{
+	struct unapi_dev_conf c = *like;
+
+	c.ctx = &r->ctx;
+	c.nr_ctx = 1;
+	c.txq = c.rxq;
+	ok(unapi_dev_configure(r->dev, &c));
+	r->queues = c.rxq;
+	for (unsigned int q = 0; q < c.rxq; q++) {
+		rx_args[q] = (struct rx_arg){r, q};
+		ok(unapi_dev_set_rx(r->dev, q, forward, &rx_args[q]));
+		r->txq[q] = unapi_dev_txq(r->dev, q);
+		ok(unapi_txq_claim(r->txq[q], unapi_dev_rxq_napi(r->dev, q)));
+	}
+}
+
+static void up(struct rig *r, const char *options, unsigned int queues)
+{
+	open_dev(r, options);
+	configure(r, &(struct unapi_dev_conf){.rxq = queues});
+	ok(unapi_dev_start(r->dev));
+}
+
+/* The file as the model last wrote it. */
+static json_t *figures(void)
+{
+	return json_load_file(stats, 0, NULL);
+}
+
+static json_int_t figure(json_t *o, const char *key)
+{
+	json_t *v = json_object_get(o, key);
+
+	assert_non_null(v);
+	return json_is_true(v) ? 1 : json_integer_value(v);
+}
+
+static void run(struct rig *r, unsigned int ms)
+{
+	int rc = unapi_context_run(r->ctx, (int64_t)ms * 1000000);
+
+	if (rc < 0 && rc != -EINTR)
+		fail_msg("run: %d", rc);
+}
+
+/* Run the context until the model says @key >= @least. */
+static void run_until(struct rig *r, const char *key, json_int_t least)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT, look = 0;
+
+	for (;;) {
+		run(r, 5);
+		if (unapi_clock_ns() < look)
+			continue;
+		look = unapi_clock_ns() + 5 * NSEC_PER_MSEC;
+		json_t *o = figures();
+		json_int_t is = o ? figure(o, key) : 0;
+
+		json_decref(o);
+		if (is >= least)
+			return;
+		if (unapi_clock_ns() >= until)
+			fail_msg("%s is %lld after a minute, not %lld", key, (long long)is, (long long)least);
+	}
+}
+
+static void run_until_event(struct rig *r, const unsigned int *count, unsigned int least)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+
+	while (*count < least) {
+		assert_true(unapi_clock_ns() < until);
+		run(r, 5);
+	}
+}
+
+static uint32_t inflight(struct rig *r)
+{
+	struct unapi_page_pool_info info;
+	uint32_t sum = 0;
+
+	for (unsigned int q = 0; q < r->queues; q++) {
+		unapi_page_pool_get_info(unapi_dev_rxq_pool(r->dev, q), &info);
+		sum += info.inflight;
+	}
+	return sum;
+}
+
+/* Close, and see that the model found nothing wrong with the driver. Returns its last figures. */
+static json_t *down(struct rig *r)
+{
+	json_t *o;
+
+	ok(unapi_dev_stop(r->dev));
+	assert_int_equal(inflight(r), 0);
+	ok(unapi_dev_close(r->dev));
+	ok(unapi_context_destroy(r->ctx));
+	o = figures();
+	assert_non_null(o);
+	assert_int_equal(figure(o, "final"), 1);
+	if (figure(o, "dma_faults"))
+		fail_msg("DMA fault: %s", json_string_value(json_object_get(o, "last_dma_fault")));
+	if (figure(o, "driver_errors"))
+		fail_msg("misuse: %s", json_string_value(json_object_get(o, "last_driver_error")));
+	return o;
+}
+
+static void nothing_lost(json_t *o, json_int_t count)
+{
+	assert_int_equal(figure(o, "tx"), count);
+	assert_int_equal(figure(o, "rx"), count);
+	assert_int_equal(figure(o, "lost"), 0);
+	assert_int_equal(figure(o, "dup"), 0);
+	assert_int_equal(figure(o, "reorder"), 0);
+	assert_int_equal(figure(o, "corrupt"), 0);
+	assert_int_equal(figure(o, "foreign"), 0);
+	assert_int_equal(figure(o, "rx_dropped"), 0);
+}
+
+static void napi_sums(struct rig *r, struct unapi_napi_stats *sum)
+{
+	struct unapi_napi_stats st;
+	struct unapi_dev_info info;
+
+	memset(sum, 0, sizeof(*sum));
+	unapi_dev_get_info(r->dev, &info);
+	for (unsigned int i = 0; i < info.nr_napi; i++) {
+		unapi_napi_get_stats(unapi_dev_napi(r->dev, i), &st);
+		sum->irqs += st.irqs;
+		sum->polls += st.polls;
+		sum->work += st.work;
+		sum->violations += st.violations;
+	}
+}
+
+static void test_identity(void **state)
+{
+	static const uint8_t mac[6] = {2, 1, 2, 3, 4, 5};
+	struct unapi_dev_info info;
+	struct rig r;
+
+	open_dev(&r, ",mac=02:01:02:03:04:05,wire=none");
+	unapi_dev_get_info(r.dev, &info);
+	assert_string_equal(info.driver, "igb");
+	assert_int_equal(info.device_id, 0x10c9);
+	assert_memory_equal(info.mac, mac, 6);
+	assert_int_equal(info.max_rxq, 16);
+	assert_int_equal(info.max_txq, 16);
+	assert_int_equal(info.max_desc, 4096);
+	configure(&r, &(struct unapi_dev_conf){.rxq = 1});
+	json_decref(down(&r));
+}
+
+static void test_link(void **state)
+{
+	struct unapi_link link;
+	struct rig r;
+
+	up(&r, ",wire=none,link-delay=50", 1);
+	ok(unapi_dev_get_link(r.dev, &link));
+	assert_false(link.up);
+	assert_int_equal(link.speed, 0);
+	run_until_event(&r, &r.ups, 1);
+	assert_int_equal(r.downs, 0);
+	ok(unapi_dev_get_link(r.dev, &link));
+	assert_true(link.up && link.full_duplex && link.autoneg);
+	assert_int_equal(link.speed, 1000);
+	/* Stopped and started again, it is told again. */
+	ok(unapi_dev_stop(r.dev));
+	ok(unapi_dev_start(r.dev));
+	run_until_event(&r, &r.ups, 2);
+	json_decref(down(&r));
+}
+
+static void forward_count(const char *options, unsigned int queues, unsigned int count, bool all_queues)
+{
+	struct unapi_dev_stats st;
+	struct unapi_napi_stats ns;
+	char opt[200];
+	struct rig r;
+	json_t *o;
+
+	snprintf(opt, sizeof(opt), ",wire=gen:count=%u%s", count, options);
+	up(&r, opt, queues);
+	run_until(&r, "drained", 1);
+	napi_sums(&r, &ns);
+	assert_int_equal(ns.work, count);
+	assert_int_equal(ns.violations, 0);
+	assert_true(ns.irqs > 0 && ns.irqs <= count);
+	unapi_dev_get_stats(r.dev, &st);
+	assert_int_equal(st.rx_packets, count);
+	assert_int_equal(st.tx_packets, count);
+	assert_int_equal(st.rx_bytes, 60ull * count);
+	assert_int_equal(st.tx_bytes, 60ull * count);
+	assert_int_equal(st.rx_missed + st.rx_errors + st.tx_errors, 0);
+	for (unsigned int q = 0; all_queues && q < queues; q++)
+		assert_true(r.per_queue[q] > 0);
+	o = down(&r);
+	nothing_lost(o, count);
+	json_decref(o);
+}
+
+static void test_forward_1(void **state)
+{
+	forward_count("", 1, 20000, true);
+}
+
+static void test_forward_4(void **state)
+{
+	forward_count("", 4, 20000, true);
+}
+
+/* More queues than vectors: nine instances, of which seven serve two queues each. */
+static void test_forward_16(void **state)
+{
+	struct unapi_dev_info info;
+	struct rig r;
+
+	open_dev(&r, ",wire=none");
+	configure(&r, &(struct unapi_dev_conf){.rxq = 16});
+	unapi_dev_get_info(r.dev, &info);
+	assert_string_equal(info.irq_mode, "MSI-X");
+	assert_int_equal(info.vectors, 10);
+	assert_int_equal(info.nr_napi, 9);
+	assert_ptr_equal(unapi_dev_rxq_napi(r.dev, 0), unapi_dev_rxq_napi(r.dev, 9));
+	assert_ptr_equal(unapi_dev_rxq_napi(r.dev, 3), unapi_dev_txq_napi(r.dev, 3));
+	assert_ptr_not_equal(unapi_dev_rxq_napi(r.dev, 7), unapi_dev_rxq_napi(r.dev, 8));
+	json_decref(down(&r));
+	forward_count(":flows=64", 16, 20000, true);
+}
+
+/* Mapped tails instead of messages. */
+static void test_forward_mmap(void **state)
+{
+	forward_count(",doorbell=mmap", 4, 50000, true);
+}
+
+static void test_irq_mode(const char *options, const char *mode, unsigned int queues)
+{
+	struct unapi_dev_info info;
+	struct rig r;
+
+	open_dev(&r, options);
+	configure(&r, &(struct unapi_dev_conf){.rxq = queues});
+	unapi_dev_get_info(r.dev, &info);
+	assert_string_equal(info.irq_mode, mode);
+	assert_int_equal(info.vectors, 1);
+	assert_int_equal(info.nr_napi, 1);
+	ok(unapi_dev_start(r.dev));
+	run_until_event(&r, &r.ups, 1);
+	json_decref(down(&r));
+}
+
+static void test_msi(void **state)
+{
+	test_irq_mode(",msix=0,wire=none", "MSI", 4);
+	forward_count(",msix=0", 1, 10000, true);
+	forward_count(",msix=0", 4, 10000, true);
+}
+
+static void test_intx(void **state)
+{
+	test_irq_mode(",msix=0,msi=0,wire=none", "INTx", 4);
+	forward_count(",msix=0,msi=0", 1, 5000, true);
+	forward_count(",msix=0,msi=0", 4, 5000, true);
+}
+
+static void self_test(const char *options, bool automask, bool latches)
+{
+	struct unapi_dev_info info;
+	struct rig r;
+
+	up(&r, options, 2);
+	unapi_dev_get_info(r.dev, &info);
+	assert_int_equal(info.automask, automask);
+	assert_int_equal(info.latches, latches);
+	/* Its outcome holds for later starts. */
+	ok(unapi_dev_stop(r.dev));
+	ok(unapi_dev_start(r.dev));
+	unapi_dev_get_info(r.dev, &info);
+	assert_int_equal(info.automask, automask);
+	json_decref(down(&r));
+}
+
+static void test_self_test(void **state)
+{
+	self_test(",wire=none", true, true);
+	self_test(",wire=none,automask=0", false, true);
+	self_test(",wire=none,latch=0", true, false);
+	self_test(",wire=none,automask=0,latch=0", false, false);
+}
+
+static void test_forward_without_automask(void **state)
+{
+	forward_count(",automask=0", 2, 10000, true);
+}
+
+static void test_forward_without_latch(void **state)
+{
+	forward_count(",latch=0", 2, 10000, true);
+	forward_count(",latch=0,automask=0,rate=20000", 2, 3000, true);
+}
+
+static void test_spurious_interrupts(void **state)
+{
+	struct unapi_dev_stats st;
+	struct rig r;
+	json_t *o;
+
+	up(&r, ",spurious-irq=2,wire=gen:count=5000:rate=20000", 1);
+	run_until(&r, "drained", 1);
+	unapi_dev_get_stats(r.dev, &st);
+	assert_int_equal(st.tx_packets, 5000);
+	o = down(&r);
+	nothing_lost(o, 5000);
+	json_decref(o);
+}
+
+/* Interrupts that never arrive: the start says so instead of hanging later. */
+static void test_no_interrupts(void **state)
+{
+	struct rig r;
+
+	open_dev(&r, ",lost-irq=1,wire=none");
+	configure(&r, &(struct unapi_dev_conf){.rxq = 1});
+	assert_int_equal(unapi_dev_start(r.dev), -EIO);
+	assert_non_null(strstr(unapi_reason(), "interrupt"));
+	json_decref(down(&r));
+}
+
+/* A caller polls, then the interrupts again, under traffic. */
+static void test_busy(void **state)
+{
+	struct napi_struct *n[4];
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT, next = 1000;
+	unsigned int switches = 0;
+	struct unapi_dev_stats st = {0};
+	bool polling = false;
+	struct rig r;
+	json_t *o;
+
+	up(&r, ",wire=gen:count=40000", 4);
+	ok(unapi_context_set_poller(r.ctx, true));
+	for (unsigned int i = 0; i < 4; i++)
+		n[i] = unapi_dev_rxq_napi(r.dev, i);
+	do {
+		assert_true(unapi_clock_ns() < until);
+		if (st.tx_packets >= next) {
+			next = st.tx_packets + 1000;
+			polling = !polling;
+			switches++;
+			for (unsigned int i = 0; i < 4; i++)
+				ok(unapi_napi_set_mode(n[i],
+						       polling ? UNAPI_POLL_BUSY : UNAPI_POLL_INTERRUPT));
+		}
+		run(&r, polling ? 0 : 1);
+		for (unsigned int i = 0; i < 4; i++)
+			if (unapi_napi_wants_poll(n[i]))
+				unapi_napi_poll_begin(n[i]);
+		for (unsigned int k = 0; k < 20; k++)
+			for (unsigned int i = 0; i < 4; i++)
+				if (unapi_napi_mode(n[i]) == UNAPI_POLL_BUSY)
+					unapi_napi_poll(n[i], 64);
+		unapi_dev_get_stats(r.dev, &st);
+	} while (st.tx_packets < 40000);
+	assert_true(switches >= 8);
+	for (unsigned int i = 0; i < 4; i++)
+		ok(unapi_napi_set_mode(n[i], UNAPI_POLL_INTERRUPT));
+	for (unsigned int i = 0; i < 4; i++)
+		while (unapi_napi_mode(n[i]) == UNAPI_POLL_BUSY)
+			unapi_napi_poll(n[i], 64);
+	run_until(&r, "drained", 1);
+	ok(unapi_context_set_poller(r.ctx, false));
+	o = down(&r);
+	nothing_lost(o, 40000);
+	json_decref(o);
+}
+
+/* The wire returns what is sent, so packets made by the test come back if they are for this port. */
+static unsigned int sink_packets;
+static uint8_t sink_dst[6];
+
+static void sink(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+{
+	sink_packets += n;
+	memcpy(sink_dst, unapi_pkt_data(&pkts[n - 1]), 6);
+	unapi_pkt_free_bulk(pkts, n);
+}
+
+static void send_to(struct rig *r, struct page_pool *pool, const uint8_t *dst, uint16_t len)
+{
+	struct unapi_pkt p;
+	uint8_t *d;
+
+	assert_int_equal(unapi_pkt_alloc_bulk(pool, &p, 1), 1);
+	d = unapi_pkt_data(&p);
+	memset(d, 0, len);
+	memcpy(d, dst, 6);
+	d[12] = 0x88;
+	d[13] = 0xb5; /* for local experiments */
+	p.len = len;
+	assert_int_equal(unapi_tx_burst(r->txq[0], &p, 1), 1);
+}
+
+static void loop_up(struct rig *r, struct page_pool **pool)
+{
+	open_dev(r, ",wire=loop,mac=02:01:02:03:04:05");
+	configure(r, &(struct unapi_dev_conf){.rxq = 1});
+	unapi_txq_release(r->txq[0]);
+	ok(unapi_txq_claim(r->txq[0], NULL));
+	ok(unapi_dev_set_rx(r->dev, 0, sink, NULL));
+	ok(unapi_dev_start(r->dev));
+	run_until_event(r, &r->ups, 1);
+	ok(unapi_page_pool_create(256, -1, pool));
+	sink_packets = 0;
+}
+
+static void run_until_sunk(struct rig *r, unsigned int n)
+{
+	run_until_event(r, &sink_packets, n);
+	assert_int_equal(sink_packets, n);
+}
+
+static void test_filters(void **state)
+{
+	static const uint8_t own[6] = {2, 1, 2, 3, 4, 5}, other[6] = {2, 9, 9, 9, 9, 9},
+			     all[6] = {255, 255, 255, 255, 255, 255}, multi[6] = {1, 0, 0x5e, 0, 0, 1};
+	struct page_pool *pool;
+	struct rig r;
+
+	loop_up(&r, &pool);
+	/* In order on one queue: what is filtered is gone once the next has come. */
+	send_to(&r, pool, other, 60);
+	send_to(&r, pool, multi, 60);
+	send_to(&r, pool, own, 60);
+	run_until_sunk(&r, 1);
+	assert_memory_equal(sink_dst, own, 6);
+	send_to(&r, pool, all, 60);
+	run_until_sunk(&r, 2);
+
+	ok(unapi_dev_set_promisc(r.dev, true));
+	send_to(&r, pool, other, 60);
+	run_until_sunk(&r, 3);
+	send_to(&r, pool, multi, 60);
+	run_until_sunk(&r, 4);
+	assert_memory_equal(sink_dst, multi, 6);
+	ok(unapi_dev_stop(r.dev)); /* kept over a restart */
+	ok(unapi_dev_start(r.dev));
+	run_until_event(&r, &r.ups, 2);
+	send_to(&r, pool, other, 60);
+	run_until_sunk(&r, 5);
+
+	ok(unapi_dev_set_promisc(r.dev, false));
+	send_to(&r, pool, other, 60);
+	send_to(&r, pool, own, 60);
+	run_until_sunk(&r, 6);
+	assert_memory_equal(sink_dst, own, 6);
+
+	json_decref(down(&r));
+	ok(unapi_page_pool_destroy(pool));
+}
+
+static uint64_t xstat(struct rig *r, const char *name)
+{
+	static struct unapi_xstat x[1024];
+	int n = unapi_dev_get_xstats(r->dev, x, ARRAY_SIZE(x));
+
+	for (int i = 0; i < n && i < (int)ARRAY_SIZE(x); i++)
+		if (!strcmp(x[i].name, name))
+			return x[i].value;
+	fail_msg("no counter %s", name);
+	return 0;
+}
+
+/* The device counts what the queues count, however often it is asked, and bytes with the CRC. */
+static void test_statistics(void **state)
+{
+	static const uint8_t own[6] = {2, 1, 2, 3, 4, 5};
+	struct page_pool *pool;
+	struct unapi_dev_stats st;
+	struct rig r;
+	uint64_t bytes = 0;
+
+	loop_up(&r, &pool);
+	for (unsigned int i = 0; i < 100; i++) {
+		uint16_t len = (uint16_t)(60 + i * 14);
+
+		send_to(&r, pool, own, len);
+		bytes += len;
+		run_until_sunk(&r, i + 1);
+		if (i % 7 == 0)
+			unapi_dev_get_stats(r.dev, &st);
+		unapi_txq_clean(r.txq[0]);
+	}
+	unapi_dev_get_stats(r.dev, &st);
+	assert_int_equal(st.rx_packets, 100);
+	assert_int_equal(st.tx_packets, 100);
+	assert_int_equal(st.rx_bytes, bytes);
+	assert_int_equal(st.tx_bytes, bytes);
+	assert_int_equal(xstat(&r, "rx_packets_phy"), 100);
+	assert_int_equal(xstat(&r, "tx_packets_phy"), 100);
+	assert_int_equal(xstat(&r, "rx_bytes_phy"), bytes + 400);
+	assert_int_equal(xstat(&r, "tx_bytes_phy"), bytes + 400);
+	assert_int_equal(xstat(&r, "rx_good_packets"), 100);
+	assert_int_equal(xstat(&r, "rx_size_64"), 1);
+
+	/* Counters survive a reset of the device, and are cleared on request. */
+	ok(unapi_dev_reset(r.dev));
+	assert_int_equal(xstat(&r, "rx_packets_phy"), 100);
+	unapi_dev_clear_stats(r.dev);
+	unapi_dev_get_stats(r.dev, &st);
+	assert_int_equal(st.rx_packets + st.tx_packets + st.rx_bytes + st.tx_bytes, 0);
+	assert_int_equal(xstat(&r, "rx_packets_phy"), 0);
+	json_decref(down(&r));
+	ok(unapi_page_pool_destroy(pool));
+}
+
+/* Under traffic, many times; and another number of queues each time. Nothing stays behind. */
+static void test_start_stop(void **state)
+{
+	struct unapi_dev_stats st;
+	struct rig r;
+
+	open_dev(&r, ",wire=gen:lossy:rate=50000");
+	for (unsigned int i = 0; i < 50; i++) {
+		uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+
+		if (i % 5 == 0)
+			configure(&r, &(struct unapi_dev_conf){.rxq = 1 + i / 5 % 4});
+		ok(unapi_dev_start(r.dev));
+		unapi_dev_clear_stats(r.dev);
+		do {
+			assert_true(unapi_clock_ns() < until);
+			run(&r, 5);
+			unapi_dev_get_stats(r.dev, &st);
+		} while (st.tx_packets < 200);
+		ok(unapi_dev_stop(r.dev));
+		assert_int_equal(inflight(&r), 0);
+		assert_int_equal(unapi_tx_burst(r.txq[0], NULL, 0), 0);
+	}
+	json_decref(down(&r));
+}
+
+static void test_reset(void **state)
+{
+	struct unapi_dev_stats st;
+	struct rig r;
+
+	up(&r, ",wire=gen:lossy:rate=50000", 2);
+	for (unsigned int i = 0; i < 5; i++) {
+		uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+
+		unapi_dev_clear_stats(r.dev);
+		do {
+			assert_true(unapi_clock_ns() < until);
+			run(&r, 5);
+			unapi_dev_get_stats(r.dev, &st);
+		} while (st.tx_packets < 200);
+		ok(unapi_dev_reset(r.dev));
+	}
+	json_decref(down(&r));
+}
+
+/* Nothing blocks, nothing loops, and every buffer comes back, when the device disappears under traffic. */
+static void test_surprise_removal(void **state)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+	struct unapi_link link;
+	struct rig r;
+
+	up(&r, ",wire=gen,remove-after=3000", 2);
+	while (!r.removed) {
+		assert_true(unapi_clock_ns() < until);
+		run(&r, 5);
+		unapi_dev_get_link(r.dev, &link);
+	}
+	assert_int_equal(unapi_dev_get_link(r.dev, &link), -ENODEV);
+	until = unapi_clock_ns() + 2 * NSEC_PER_SEC;
+	ok(unapi_dev_stop(r.dev));
+	assert_true(unapi_clock_ns() < until);
+	assert_int_equal(inflight(&r), 0);
+	assert_int_equal(unapi_dev_start(r.dev), -ENODEV);
+	ok(unapi_dev_close(r.dev));
+	assert_true(unapi_clock_ns() < until);
+	ok(unapi_context_destroy(r.ctx));
+}
+
+/* Whatever the device writes: what came is delivered or counted, and what is sent is whole. */
+static void hostile(const char *options, json_int_t least, json_int_t most)
+{
+	struct unapi_dev_stats st;
+	char opt[200];
+	struct rig r;
+	json_t *o;
+
+	snprintf(opt, sizeof(opt), ",wire=gen:count=4000:lossy:rate=40000%s", options);
+	up(&r, opt, 1);
+	run_until(&r, "drained", 1);
+	unapi_dev_get_stats(r.dev, &st);
+	o = down(&r);
+	assert_int_equal(st.rx_packets + st.rx_errors, figure(o, "nic_rx"));
+	assert_int_equal(st.tx_packets, figure(o, "rx") + figure(o, "corrupt"));
+	assert_in_range(st.rx_errors, least, most);
+	json_decref(o);
+}
+
+static void test_hostile_lengths(void **state)
+{
+	hostile(",hostile-len=10", 380, 400);
+}
+
+/* Changed after DD, to an impossible length: what was read before that is delivered. */
+static void test_rewritten_descriptors(void **state)
+{
+	hostile(",rewrite-dd=3", 0, 1334);
+}
+
+/* DD before the length. */
+static void test_torn_write_back(void **state)
+{
+	hostile(",torn=3", 0, 1334);
+}
+
+/* An interrupt before DD: the one that follows DD counts. */
+static void test_late_write_back(void **state)
+{
+	forward_count(",late-dd=30", 1, 3000, true);
+}
+
+/* Rings of every size, down to the smallest, and the largest batch. */
+static void test_ring_sizes(void **state)
+{
+	static const struct unapi_dev_conf confs[] = {
+		{.rxq = 1, .rxd = 32, .txd = 32, .rx_batch = 17, .pool_extra = 1},
+		{.rxq = 2, .rxd = 72, .txd = 40, .rx_batch = 64},
+		{.rxq = 1, .rxd = 4096, .txd = 4096, .rx_batch = 512, .rx_meta = true},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(confs); i++) {
+		struct rig r;
+		json_t *o;
+
+		open_dev(&r, ",wire=gen:count=20000");
+		configure(&r, &confs[i]);
+		ok(unapi_dev_start(r.dev));
+		run_until(&r, "drained", 1);
+		o = down(&r);
+		assert_int_equal(figure(o, "corrupt") + figure(o, "dup") + figure(o, "reorder"), 0);
+		/* One buffer more than two rings is enough: the tx ring never holds up the rx ring for good.
+		 */
+		nothing_lost(o, 20000);
+		json_decref(o);
+	}
+}
+
+/* The application keeps so much that a ring runs dry: it fills again when the buffers come back. */
+static struct unapi_pkt kept[4096];
+static unsigned int nr_kept;
+
+static void keep(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+{
+	assert_true(nr_kept + n <= ARRAY_SIZE(kept));
+	memcpy(kept + nr_kept, pkts, n * sizeof(*pkts));
+	nr_kept += n;
+}
+
+static void test_starvation(void **state)
+{
+	struct unapi_page_pool_info info;
+	struct unapi_dev_stats st;
+	struct rig r;
+
+	open_dev(&r, ",wire=gen");
+	configure(&r, &(struct unapi_dev_conf){.rxq = 1, .rxd = 64, .txd = 64, .pool_extra = 8});
+	ok(unapi_dev_set_rx(r.dev, 0, keep, NULL));
+	ok(unapi_dev_start(r.dev));
+	for (unsigned int round = 0; round < 10; round++) {
+		uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+
+		nr_kept = 0;
+		unapi_page_pool_get_info(unapi_dev_rxq_pool(r.dev, 0), &info);
+		while (nr_kept < info.buffers) {
+			assert_true(unapi_clock_ns() < until);
+			run(&r, 5);
+		}
+		assert_int_equal(nr_kept, info.buffers);
+		/* From a thread that does not own the pool: the instance is scheduled by the return. */
+		unapi_pkt_free_bulk(kept, nr_kept);
+	}
+	unapi_dev_get_stats(r.dev, &st);
+	assert_true(st.rx_alloc_fail >= 10);
+	ok(unapi_dev_stop(r.dev));
+	unapi_pkt_free_bulk(kept, nr_kept > info.buffers ? nr_kept - info.buffers : 0);
+	json_decref(down(&r));
+}
+
+static void test_more_than_there_is(void **state)
+{
+	struct unapi_dev_conf c = {.rxq = 8, .nr_ctx = 1};
+	struct rig r;
+
+	/* The model refuses to enable queue 4: the start fails, and leaves nothing on. */
+	open_dev(&r, ",queues=4,wire=none");
+	c.ctx = &r.ctx;
+	configure(&r, &c);
+	assert_int_equal(unapi_dev_start(r.dev), -EIO);
+	assert_non_null(strstr(unapi_reason(), "queue 4"));
+	c.rxq = c.txq = 4;
+	configure(&r, &c);
+	ok(unapi_dev_start(r.dev));
+	c.rxq = 17;
+	assert_int_equal(unapi_dev_configure(r.dev, &c), -EBUSY);
+	ok(unapi_dev_stop(r.dev));
+	assert_int_equal(unapi_dev_configure(r.dev, &c), -ERANGE);
+	json_decref(down(&r));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_link),
+		cmocka_unit_test(test_self_test),
+		cmocka_unit_test(test_forward_1),
+		cmocka_unit_test(test_forward_4),
+		cmocka_unit_test(test_forward_16),
+		cmocka_unit_test(test_forward_mmap),
+		cmocka_unit_test(test_msi),
+		cmocka_unit_test(test_intx),
+		cmocka_unit_test(test_forward_without_automask),
+		cmocka_unit_test(test_forward_without_latch),
+		cmocka_unit_test(test_spurious_interrupts),
+		cmocka_unit_test(test_no_interrupts),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_statistics),
+		cmocka_unit_test(test_start_stop),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_surprise_removal),
+		cmocka_unit_test(test_hostile_lengths),
+		cmocka_unit_test(test_rewritten_descriptors),
+		cmocka_unit_test(test_torn_write_back),
+		cmocka_unit_test(test_late_write_back),
+		cmocka_unit_test(test_ring_sizes),
+		cmocka_unit_test(test_starvation),
+		cmocka_unit_test(test_more_than_there_is),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+
+	unlink(stats);
+	return rc;
+}
