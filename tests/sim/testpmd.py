@@ -64,6 +64,8 @@ def children(pid):
 class Testpmd:
     """A running testpmd, its standard input a pipe, or a terminal."""
 
+    started = []  # all of this test
+
     def __init__(self, *args, terminal=False, stdin=None):
         self.output, self.errors = "", ""
         self.lock = threading.Condition()
@@ -77,6 +79,7 @@ class Testpmd:
             stdout=stdin if terminal else subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
             env={**os.environ, "UNAPI_TEST_RUN": (run := str(uuid.uuid4()))})
         RUNS[self.process.pid] = run
+        Testpmd.started.append(self.process)
         if terminal:
             os.close(stdin)
         self.input = self.terminal if terminal else self.process.stdin.fileno() if self.process.stdin else None
@@ -196,6 +199,7 @@ def sim_stats(path):
 
 def drain(pmd, *stats):
     """Stop the generators, wait until all that is on its way is back or lost, and return their figures."""
+    check(pmd.sims, "there are simulated NICs")
     for sim in pmd.sims:
         os.kill(sim, signal.SIGUSR2)
     return [await_true(lambda: (s := sim_stats(path)) and s["drained"] and s, f"{path} drained") for path in stats]
@@ -224,4 +228,9 @@ def main(*functions):
             failed += 1
             traceback.print_exc()
             sys.stderr.flush()
+        for process in Testpmd.started:  # a failed test's must not run on beside the next one's
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        Testpmd.started.clear()
     sys.exit(1 if failed else 0)
