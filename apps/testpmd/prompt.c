@@ -137,7 +137,8 @@ int prompt_edit(struct app *app)
 	el_set(el, EL_SIGNAL, 0);
 	el_set(el, EL_HIST, history, past);
 	el_set(el, EL_GETCFN, get_char);
-	el_set(el, EL_ADDFN, "complete", "complete a command", complete);
+	/* Wide, as libedit keeps them: it would convert others, and never free what it made. */
+	el_wset(el, EL_ADDFN, L"complete", L"complete a command", complete);
 	el_set(el, EL_BIND, "^I", "complete", NULL);
 	app->redraw = redraw;
 	app->redraw_arg = el;
