@@ -51,6 +51,14 @@ static bool rx_pending(struct igb_channel *c)
 	return false;
 }
 
+/* The unmasking is posted: only once it has arrived does everything that comes later interrupt. */
+static void look_again(struct igb_channel *c)
+{
+	igb_flush(c->igb);
+	if (rx_pending(c))
+		napi_schedule(&c->ch.napi);
+}
+
 int igb_poll(struct napi_struct *n, int budget)
 {
 	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
@@ -70,8 +78,8 @@ int igb_poll(struct napi_struct *n, int budget)
 		igb_irq_unmask(c);
 		/* A cause that came while the vector was masked fires now, unless the device forgets those.
 		 */
-		if (unlikely(!c->igb->dev->latches) && rx_pending(c))
-			napi_schedule(n);
+		if (unlikely(!c->igb->dev->latches))
+			look_again(c);
 	}
 	return work;
 }

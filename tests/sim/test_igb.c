@@ -28,7 +28,7 @@ struct rig {
 	struct unapi_txq *txq[16];
 	unsigned int queues;
 	uint64_t per_queue[16];
-	bool removed, up;
+	bool threaded, removed;
 	unsigned int ups, downs;
 };
 
@@ -52,7 +52,7 @@ static void forward(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_met
 	struct rx_arg *a = arg;
 	unsigned int sent = unapi_tx_burst(a->r->txq[a->q], pkts, n);
 
-	a->r->per_queue[a->q] += n;
+	WRITE_ONCE(a->r->per_queue[a->q], a->r->per_queue[a->q] + n);
 	unapi_pkt_free_bulk(pkts + sent, n - sent);
 }
 
@@ -60,13 +60,12 @@ static void event(void *arg, struct net_device *dev, enum unapi_dev_event ev)
 {
 	struct rig *r = arg;
 
-	r->removed |= ev == UNAPI_DEV_REMOVED;
-	r->ups += ev == UNAPI_DEV_LINK_UP;
-	r->downs += ev == UNAPI_DEV_LINK_DOWN;
+	if (ev == UNAPI_DEV_REMOVED)
+		WRITE_ONCE(r->removed, true);
 	if (ev == UNAPI_DEV_LINK_UP)
-		r->up = true;
+		WRITE_ONCE(r->ups, r->ups + 1);
 	if (ev == UNAPI_DEV_LINK_DOWN)
-		r->up = false;
+		WRITE_ONCE(r->downs, r->downs + 1);
 }
 
 static void open_dev(struct rig *r, const char *options)
@@ -91,7 +90,7 @@ static void configure(struct rig *r, const struct unapi_dev_conf *like)
 
 	c.ctx = &r->ctx;
 	c.nr_ctx = 1;
-	c.txq = c.rxq;
+	c.txq = c.txq ? c.txq : c.rxq;
 	ok(unapi_dev_configure(r->dev, &c));
 	r->queues = c.rxq;
 	for (unsigned int q = 0; q < c.rxq; q++) {
@@ -125,8 +124,13 @@ static json_int_t figure(json_t *o, const char *key)
 
 static void run(struct rig *r, unsigned int ms)
 {
-	int rc = unapi_context_run(r->ctx, (int64_t)ms * 1000000);
+	int rc;
 
+	if (r->threaded) { /* somebody else does: wait for what that brings */
+		unapi_clock_sleep(NSEC_PER_MSEC);
+		return;
+	}
+	rc = unapi_context_run(r->ctx, (int64_t)ms * 1000000);
 	if (rc < 0 && rc != -EINTR)
 		fail_msg("run: %d", rc);
 }
@@ -156,7 +160,7 @@ static void run_until_event(struct rig *r, const unsigned int *count, unsigned i
 {
 	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
 
-	while (*count < least) {
+	while (READ_ONCE(*count) < least) {
 		assert_true(unapi_clock_ns() < until);
 		run(r, 5);
 	}
@@ -604,7 +608,7 @@ static void test_statistics(void **state)
 }
 
 /* Packets for ourselves go round for ever on a wire that returns them, and RSS spreads them. */
-static void set_going(struct rig *r, struct page_pool *pool)
+static void set_going(struct unapi_txq *txq, struct page_pool *pool)
 {
 	static const uint8_t head[] = {2,    1, 2,  3,	4, 5, 2, 1, 2,	3,  4, 5,  8,  0,
 				       0x45, 0, 0,  46, 0, 0, 0, 0, 64, 17, 0, 0,  10, 0,
@@ -620,7 +624,7 @@ static void set_going(struct rig *r, struct page_pool *pool)
 		d[35] = (uint8_t)i; /* source port */
 		p[i].len = 60;
 	}
-	assert_int_equal(unapi_tx_burst(r->txq[0], p, 32), 32);
+	assert_int_equal(unapi_tx_burst(txq, p, 32), 32);
 }
 
 static void run_until_sent(struct rig *r, uint64_t n)
@@ -650,7 +654,7 @@ static void test_start_stop(void **state)
 		unapi_dev_clear_stats(r.dev);
 		run_until_event(&r, &r.ups, i + 1);
 		memset(r.per_queue, 0, sizeof(r.per_queue));
-		set_going(&r, pool);
+		set_going(r.txq[0], pool);
 		run_until_sent(&r, 1000);
 		for (unsigned int q = 0; q < r.queues; q++)
 			assert_true(r.per_queue[q] > 0);
@@ -660,6 +664,41 @@ static void test_start_stop(void **state)
 	}
 	json_decref(down(&r));
 	ok(unapi_page_pool_destroy(pool));
+}
+
+/* The same with the queues on a thread of the library's, and the control calls from this one. */
+static void test_thread(void **state)
+{
+	struct unapi_link link;
+	struct page_pool *pool;
+	struct unapi_txq *txq;
+	struct rig r;
+
+	open_dev(&r, ",wire=loop,mac=02:01:02:03:04:05,link-delay=0");
+	ok(unapi_context_start(r.ctx, -1));
+	r.threaded = true;
+	for (unsigned int i = 0; i < 10; i++) {
+		configure(&r, &(struct unapi_dev_conf){.rxq = 4, .txq = 5});
+		ok(unapi_dev_start(r.dev));
+		unapi_dev_clear_stats(r.dev);
+		run_until_event(&r, &r.ups, i + 1);
+		/* The first packets are sent by this thread, on a queue of its own. */
+		txq = unapi_dev_txq(r.dev, 4);
+		ok(unapi_txq_claim(txq, NULL));
+		ok(unapi_page_pool_create(64, -1, &pool));
+		set_going(txq, pool);
+		run_until_sent(&r, 1000);
+		unapi_txq_clean(txq);
+		ok(unapi_dev_set_promisc(r.dev, i & 1));
+		ok(unapi_dev_get_link(r.dev, &link));
+		assert_true(link.up);
+		ok(unapi_dev_stop(r.dev));
+		assert_int_equal(inflight(&r), 0);
+		ok(unapi_page_pool_destroy(pool));
+	}
+	ok(unapi_context_stop(r.ctx));
+	r.threaded = false;
+	json_decref(down(&r));
 }
 
 static void test_reset(void **state)
@@ -672,7 +711,7 @@ static void test_reset(void **state)
 	for (unsigned int i = 0; i < 5; i++) {
 		unapi_dev_clear_stats(r.dev);
 		run_until_event(&r, &r.ups, i + 1);
-		set_going(&r, pool);
+		set_going(r.txq[0], pool);
 		run_until_sent(&r, 1000);
 		ok(unapi_dev_reset(r.dev));
 	}
@@ -854,6 +893,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_statistics),
 		cmocka_unit_test(test_start_stop),
+		cmocka_unit_test(test_thread),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_surprise_removal),
 		cmocka_unit_test(test_hostile_lengths),
