@@ -69,8 +69,6 @@ int gates_shut(struct gate *const *g, unsigned int n, uint64_t timeout_ns)
 	for (i = 0; i < n; i++) {
 		if (wait_idle(g[i], deadline))
 			continue;
-		for (i = 0; i < n; i++)
-			gate_open(g[i]);
 		return -ETIMEDOUT;
 	}
 	return 0;

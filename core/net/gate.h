@@ -47,8 +47,8 @@ static inline void gate_leave(struct gate *g)
 void gate_init(struct gate *g);
 void gate_open(struct gate *g);
 
-/* Shut @n gates: no one is inside any of them when it returned 0. -ETIMEDOUT after @timeout_ns: they are open
- * as before. */
+/* Shut @n gates: no one is inside any of them when it returned 0. -ETIMEDOUT after @timeout_ns: somebody
+ * still is; they are shut nevertheless. */
 int gates_shut(struct gate *const *g, unsigned int n, uint64_t timeout_ns);
 
 /* Wait until whoever is inside an open gate has left it: what the caller unlinked before is out of use then.

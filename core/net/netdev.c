@@ -205,10 +205,8 @@ static void open_gates(struct net_device *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->conf.txq; i++) {
-		WRITE_ONCE(dev->txq[i]->routed, false); /* ndo_open routes none */
+	for (i = 0; i < dev->conf.txq; i++)
 		gate_open(&dev->txq[i]->gate);
-	}
 	/* A removal in between found them shut already, and will not come again. */
 	for (i = 0; i < dev->conf.txq && netdev_is_removed(dev); i++)
 		WRITE_ONCE(dev->txq[i]->gate.open, false);
@@ -224,11 +222,15 @@ static int shut_gates(struct net_device *dev)
 	for (i = 0; i < dev->conf.txq; i++)
 		gates[i] = &dev->txq[i]->gate;
 	rc = gates_shut(gates, i, GATE_TIMEOUT_NS);
-	return rc ? unapi_fail(-rc, "%s: a thread stays inside a transmit burst", dev->name) : 0;
+	if (!rc)
+		return 0;
+	open_gates(dev);
+	return unapi_fail(-rc, "%s: a thread stays inside a transmit burst", dev->name);
 }
 
 int unapi_dev_start(struct net_device *dev)
 {
+	unsigned int i;
 	int rc;
 
 	rc = refuse_in_poll(dev, "start");
@@ -248,6 +250,8 @@ int unapi_dev_start(struct net_device *dev)
 		netdev_tick_stop(dev);
 		return rc;
 	}
+	for (i = 0; i < dev->conf.txq; i++)
+		WRITE_ONCE(dev->txq[i]->routed, false); /* ndo_open routes none */
 	open_gates(dev);
 	WRITE_ONCE(dev->state, NETDEV_STARTED);
 	return 0;

@@ -92,7 +92,8 @@ UNAPI_API struct unapi_txq *unapi_dev_txq(struct net_device *dev, unsigned int q
  * polls, and puts it to sleep when it completes. NULL: an application thread, which calls unapi_txq_sleep()
  * itself
  *
- * -EBUSY: it has a producer. Claims end by unapi_txq_release(), configure or close.
+ * -EBUSY: it has a producer. A claim outlives stop and start; it ends by unapi_txq_release(), and by
+ * configure or close of the queue's device or of the producer's.
  */
 UNAPI_API int unapi_txq_claim(struct unapi_txq *txq, struct napi_struct *producer);
 UNAPI_API void unapi_txq_release(struct unapi_txq *txq);
@@ -158,7 +159,12 @@ enum unapi_dev_event {
 	UNAPI_DEV_REMOVED,	  /* it is gone; close it */
 	UNAPI_DEV_ERROR,	  /* an uncorrectable error; unapi_dev_reset() may help */
 };
-/** unapi_dev_event_fn - something happened to a device. On the thread of the device's slow path (ctx[0]) */
+/**
+ * unapi_dev_event_fn - something happened to a device
+ *
+ * On the thread that runs ctx[0], between polls: control calls are allowed, unapi_dev_close() too. A link
+ * that changes and changes back meanwhile is told once; removal and its request are told once for a device.
+ */
 typedef void (*unapi_dev_event_fn)(void *arg, struct net_device *dev, enum unapi_dev_event ev);
 UNAPI_API void unapi_dev_set_event(struct net_device *dev, unapi_dev_event_fn fn, void *arg);
 
