@@ -241,6 +241,8 @@ void igb_queues_stop(struct igb *g)
 		igb_wait(g, E1000_RXDCTL(q), E1000_RXDCTL_QUEUE_ENABLE, 0, 10000);
 	for (unsigned int q = 0; q < g->dev->conf.txq; q++)
 		igb_wait(g, E1000_TXDCTL(q), E1000_TXDCTL_QUEUE_ENABLE, 0, 10000);
+	/* A device that shares its queues' registers as plain memory has answered for itself only now. */
+	igb_flush(g);
 	for (unsigned int q = 0; q < g->dev->conf.rxq; q++)
 		adv_rx_reset(g->rx[q]);
 	for (unsigned int q = 0; q < g->dev->conf.txq; q++)

@@ -822,13 +822,15 @@ static void keep(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *
 	nr_kept += n;
 }
 
-static void test_starvation(void **state)
+static void starve(const char *options)
 {
 	struct unapi_page_pool_info info;
 	struct unapi_dev_stats st;
+	char opt[100];
 	struct rig r;
 
-	open_dev(&r, ",wire=gen:lossy:rate=200000");
+	snprintf(opt, sizeof(opt), ",wire=gen:lossy:rate=200000%s", options);
+	open_dev(&r, opt);
 	configure(&r, &(struct unapi_dev_conf){.rxq = 1, .rxd = 64, .txd = 64, .pool_extra = 8});
 	ok(unapi_dev_set_rx(r.dev, 0, keep, NULL));
 	ok(unapi_dev_start(r.dev));
@@ -850,6 +852,13 @@ static void test_starvation(void **state)
 	ok(unapi_dev_stop(r.dev));
 	unapi_pkt_free_bulk(kept, nr_kept > info.buffers ? nr_kept - info.buffers : 0);
 	json_decref(down(&r));
+}
+
+static void test_starvation(void **state)
+{
+	starve("");
+	starve(",msix=0");
+	starve(",automask=0");
 }
 
 static void test_more_than_there_is(void **state)
