@@ -121,9 +121,11 @@ def mode_switches(directory):
 
 
 def switches(pmd):
-    """How often each thread of testpmd has been given the CPU."""
-    return {task.name: re.findall(r"ctxt_switches:\s+(\d+)", (task / "status").read_text())
-            for task in pathlib.Path(f"/proc/{pmd.process.pid}/task").iterdir()}
+    """How often the main thread and the forwarding thread have been given the CPU. (A sanitizer has one of its own.)"""
+    tasks = [task for task in pathlib.Path(f"/proc/{pmd.process.pid}/task").iterdir()
+             if task.name == str(pmd.process.pid) or (task / "comm").read_text().startswith("lcore/")]
+    check(len(tasks) == 2, f"two threads: {tasks}")
+    return {task.name: re.findall(r"ctxt_switches:\s+(\d+)", (task / "status").read_text()) for task in tasks}
 
 
 def sleeps_when_quiet(directory):
