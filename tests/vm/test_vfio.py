@@ -5,13 +5,6 @@ giving it back when the kernel asks."""
 from rig import BOOT_MODULES, check, log, main
 
 
-def bind(guest, nic):
-    """Without unapi-devbind, which has a test of its own."""
-    guest.run(f"cd /sys/bus/pci/devices/{nic}; echo vfio-pci > driver_override; echo {nic} > driver/unbind; "
-              f"echo {nic} > /sys/bus/pci/drivers_probe")
-    check(guest.driver(nic) == "vfio-pci", "bound by hand")
-
-
 def refused(guest, arguments, *words, command="/vfio {}"):
     job = guest.spawn(command.format(arguments))
     check(job.wait() == 1, f"\"{arguments}\" is refused, not crashed on: {job.transcript()}")
@@ -27,7 +20,7 @@ def not_bound(guest):
     refused(guest, guest.nics[0], "igb", f"unapi-devbind --bind=vfio-pci {guest.nics[0]}")
     refused(guest, "0000:7f:1f.7", "no such")
     refused(guest, "nonsense", "nonsense")
-    bind(guest, guest.nics[0])
+    guest.bind_by_hand(guest.nics[0])  # unapi-devbind has a test of its own
 
 
 def everything(guest):

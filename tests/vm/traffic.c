@@ -323,6 +323,25 @@ static void write_wire(struct wire *wire)
 	}
 }
 
+/* The first few of the frames that are not back: where in their flows they went missing tells much. */
+static void print_missing(void)
+{
+	const char *separator = "";
+	int left = 16;
+
+	printf("\"missing\": [");
+	for (unsigned int f = 0; f < plan.flows; f++) {
+		for (uint32_t seq = flows[f].oldest; seq < flows[f].next && left; seq++) {
+			if (flows[f].back[seq % HISTORY])
+				continue;
+			printf("%s\"%u:%u of %u\"", separator, f, seq, flows[f].next);
+			separator = ", ";
+			left--;
+		}
+	}
+	printf("], ");
+}
+
 static void print_report(const char *what)
 {
 	uint64_t under_way = counts.sent - counts.received, end = ended ? ended : now_ns();
@@ -330,6 +349,8 @@ static void print_report(const char *what)
 	printf("{\"%s\": true, \"run\": %u, \"sent\": %llu, \"received\": %llu, \"%s\": %llu, ", what, run,
 	       (unsigned long long)counts.sent, (unsigned long long)counts.received,
 	       ended ? "lost" : "under_way", (unsigned long long)under_way);
+	if (ended)
+		print_missing();
 	printf("\"duplicated\": %llu, \"reordered\": %llu, \"corrupt\": %llu, \"misdirected\": %llu, "
 	       "\"stale\": %llu, "
 	       "\"foreign\": %llu, ",
