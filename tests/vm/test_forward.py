@@ -6,29 +6,30 @@ from rig import check, log, main
 from testpmd import Testpmd, bind, forward
 
 
-def check_figures(final, report, queues, mode):
+def check_figures(before, final, report, queues, mode):
     port = final["ports"][0]
     check(port["rx_packets"] >= report["received"], f"testpmd counted {port['rx_packets']} of {report['received']}")
     check(port["tx_packets"] >= report["received"], f"testpmd sent {port['tx_packets']} of {report['received']}")
+    log(f"{queues} queue pairs, {mode}: {report}")
     instances = port["napis"]
     check(len(instances) == queues, f"{queues} queue pairs have as many instances, not {instances}")
-    for instance in instances:
-        check(instance["work"] > 0, f"queue {instance['rx_queues']} got no traffic: {instances}")
-        check(instance["mode"] == mode, f"the mode in force is {instance['mode']}, not {mode}")
-        # Busy poll takes its instances before traffic flows and keeps them, so at most the first poll has an interrupt.
-        interrupts = instance["interrupts"]
-        check(interrupts > 0 if mode == "interrupt" else interrupts <= 1, f"{interrupts} interrupts in {mode} mode")
-    log(f"{queues} queue pairs, {mode}: {report}")
-    for instance in instances:
+    for first, instance in zip(before["ports"][0]["napis"], instances):
         log(f"    {instance}")
+        interrupts = instance["interrupts"] - first["interrupts"]
+        check(instance["work"] > first["work"], f"queue {instance['rx_queues']} got no traffic")
+        check(instance["mode"] == mode, f"the mode in force is {instance['mode']}, not {mode}")
+        # In busy poll the first interrupt's handler masks the vector, and nobody unmasks it. QEMU's igb does not mask by
+        # itself, so some more may come before the handler does.
+        check(interrupts > 10 if mode == "interrupt" else interrupts <= 5, f"{interrupts} interrupts in {mode} mode")
 
 
 def forwarding(queues, mode):
     def test(guest):
         testpmd = Testpmd(guest, queues, mode)
         testpmd.start()
+        before = testpmd.next_stats()
         report = forward(guest, 50000)
-        check_figures(testpmd.quit(), report, queues, mode)
+        check_figures(before, testpmd.quit(), report, queues, mode)
 
     test.__name__ = f"{queues} queue pairs, {mode}"
     return test

@@ -54,6 +54,15 @@ class Testpmd:
         check(not errors, f"testpmd had something to complain of: {errors}")
         return self.stats()[-1]
 
+    def next_stats(self):
+        """The figures of the next period."""
+        seen = len(self.stats())
+        deadline = time.monotonic() + PATIENCE
+        while len(stats := self.stats()) == seen:
+            check(time.monotonic() < deadline, "testpmd writes no figures")
+            time.sleep(0.1)
+        return stats[-1]
+
     def stats(self):
         """What the JSON file holds, one object for each period, the final one last once testpmd has ended."""
         return [json.loads(line) for line in self.guest.run(f"cat {self.stats_file}").splitlines()]
