@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/pci/pci.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const struct pci_roots real_roots = {"/sys", "/proc", "/dev"};
+static const struct pci_roots real_roots = {.sys = "/sys", .proc = "/proc", .dev = "/dev"};
 static const struct pci_roots *roots = &real_roots;
 
 void pci_set_roots(const struct pci_roots *r)
@@ -22,20 +24,38 @@ const struct pci_roots *pci_roots(void)
 	return roots;
 }
 
+/* @min to @max hexadecimal digits and nothing that strtoul() would also take (signs, blanks, 0x). */
+static const char *hex(const char *s, int min, int max, unsigned int *v)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *d;
+	int n = 0;
+
+	for (*v = 0; n < max && *s && (d = strchr(digits, tolower((unsigned char)*s))); n++, s++)
+		*v = *v << 4 | (unsigned int)(d - digits);
+	return n < min ? NULL : s;
+}
+
 bool pci_parse_bdf(const char *s, char bdf[PCI_BDF_LEN])
 {
-	unsigned int dom, bus, dev, fn;
-	int end = 0;
+	unsigned int dom = 0, bus, dev, fn;
+	const char *colon = strchr(s, ':');
 
-	if (sscanf(s, "%4x:%2x:%2x.%1x%n", &dom, &bus, &dev, &fn, &end) != 4 || s[end]) {
-		dom = 0;
-		end = 0;
-		if (sscanf(s, "%2x:%2x.%1x%n", &bus, &dev, &fn, &end) != 3 || s[end])
+	if (colon && strchr(colon + 1, ':')) {
+		s = hex(s, 4, 8, &dom);
+		if (!s || *s++ != ':')
 			return false;
 	}
-	if (dev > 0x1f || fn > 7)
+	s = hex(s, 1, 2, &bus);
+	if (!s || *s++ != ':')
 		return false;
-	snprintf(bdf, PCI_BDF_LEN, "%04x:%02x:%02x.%x", dom & 0xffff, bus & 0xff, dev, fn);
+	s = hex(s, 1, 2, &dev);
+	if (!s || *s++ != '.')
+		return false;
+	s = hex(s, 1, 1, &fn);
+	if (!s || *s || dev > 0x1f || fn > 7)
+		return false;
+	snprintf(bdf, PCI_BDF_LEN, "%04x:%02x:%02x.%x", dom, bus & 0xff, dev & 0x1f, fn & 7);
 	return true;
 }
 
@@ -121,38 +141,34 @@ void pci_for_each_in_group(int group, bool (*fn)(void *arg, const char *bdf), vo
 	closedir(d);
 }
 
-struct hindrances {
-	char *buf;
-	size_t n, used;
-	unsigned int count;
-};
-
-/* drivers/vfio/vfio_main.c vfio_dev_viable(): no driver, a VFIO driver, pci-stub and bridges' pcieport do no
- * harm. */
-static bool add_hindrance(void *arg, const char *bdf)
+void pci_group_node(int group, char *path, size_t n)
 {
-	static const char *const harmless[] = {"", "vfio-pci", "pci-stub", "pcieport"};
-	struct hindrances *h = arg;
-	char driver[64];
-	int len;
+	char file[PATH_MAX], name[32] = "";
+	FILE *f;
 
-	pci_driver(bdf, driver, sizeof(driver));
-	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
-		if (!strcmp(driver, harmless[i]))
-			return true;
-	len = snprintf(h->buf + h->used, h->n - h->used, "%s%s (%s)", h->count ? ", " : "", bdf, driver);
-	h->used = len < 0 || h->used + (size_t)len >= h->n ? h->n - 1 : h->used + (size_t)len;
-	h->count++;
-	return true;
+	/* drivers/vfio/group.c names both the made-up group and its node so. */
+	snprintf(file, sizeof(file), "%s/kernel/iommu_groups/%d/name", roots->sys, group);
+	f = fopen(file, "re");
+	if (f) {
+		if (!fgets(name, sizeof(name), f))
+			name[0] = '\0';
+		fclose(f);
+	}
+	snprintf(path, n, "%s/vfio/%s%d", roots->dev, strncmp(name, "vfio-noiommu", 12) ? "" : "noiommu-",
+		 group);
 }
 
-unsigned int pci_group_hindrances(int group, char *buf, size_t n)
+bool pci_driver_is_vfio(const char *driver)
 {
-	struct hindrances h = {.buf = buf, .n = n};
+	/* mlx5_vfio_pci, hisi-acc-vfio-pci */
+	return !strcmp(driver, "vfio-pci") || !fnmatch("*[-_]vfio[-_]pci", driver, 0);
+}
 
-	buf[0] = '\0';
-	pci_for_each_in_group(group, add_hindrance, &h);
-	return h.count;
+/* drivers/vfio/vfio_main.c vfio_dev_viable(), later the drivers that say driver_managed_dma. */
+bool pci_driver_is_harmless(const char *driver)
+{
+	return !driver[0] || !strcmp(driver, "pci-stub") || !strcmp(driver, "pcieport") ||
+	       pci_driver_is_vfio(driver);
 }
 
 bool pci_module_loaded(const char *module)
@@ -187,7 +203,7 @@ static bool has_open(const char *pid, const char *path)
 	return found;
 }
 
-pid_t pci_opener(const char *path)
+static pid_t opener(const char *path)
 {
 	struct dirent *e;
 	pid_t pid = 0;
@@ -203,5 +219,48 @@ pid_t pci_opener(const char *path)
 			pid = (pid_t)n;
 	}
 	closedir(d);
+	return pid;
+}
+
+/* Who came by iommufd has the device's own node open, which sysfs names: vfio-dev/vfio3. */
+static pid_t node_opener(const char *bdf)
+{
+	char path[PATH_MAX], name[32] = "";
+	struct dirent *e;
+	DIR *d;
+
+	device_path(path, bdf, "vfio-dev");
+	d = opendir(path);
+	if (!d)
+		return 0;
+	while (!name[0] && (e = readdir(d)))
+		if (!strncmp(e->d_name, "vfio", 4))
+			snprintf(name, sizeof(name), "%.31s", e->d_name);
+	closedir(d);
+	snprintf(path, sizeof(path), "%s/vfio/devices/%s", roots->dev, name);
+	return name[0] ? opener(path) : 0;
+}
+
+pid_t pci_owner(const char *bdf, char *comm, size_t n)
+{
+	int group = pci_iommu_group(bdf);
+	char path[PATH_MAX];
+	pid_t pid = 0;
+	FILE *f;
+
+	comm[0] = '\0';
+	if (group >= 0) {
+		pci_group_node(group, path, sizeof(path));
+		pid = opener(path);
+	}
+	if (!pid)
+		pid = node_opener(bdf);
+	snprintf(path, sizeof(path), "%s/%d/comm", roots->proc, (int)pid);
+	f = pid ? fopen(path, "re") : NULL;
+	if (f) {
+		if (fgets(comm, (int)n, f))
+			comm[strcspn(comm, "\n")] = '\0';
+		fclose(f);
+	}
 	return pid;
 }

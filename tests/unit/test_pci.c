@@ -382,7 +382,7 @@ static void diagnosis_names_the_first_thing_that_is_wrong(void **state)
 	make_function(PEER, "igb");
 	assert_int_equal(pci_diagnose(NIC, EPERM), -EPERM);
 	assert_reason("not viable");
-	assert_reason(PEER " (igb)");
+	assert_reason("unapi-devbind --unbind " PEER);
 	unbind_now(PEER);
 
 	assert_int_equal(pci_diagnose(NIC, ENOENT), -ENOENT); /* no /dev/vfio/7 */

@@ -36,19 +36,20 @@ static struct pci_function *look_up(char *const devs[], int n, bool force)
 	return NULL;
 }
 
-/* A group is used as a whole: name what else must be released, and who may open it. */
-static void tell_group(const struct pci_function *f)
+/* A group is used as a whole: name what else must be mended, and the node that its user opens. */
+static void tell_group(const char *bdf)
 {
-	char others[256];
+	struct pci_problem list[PCI_MAX_PROBLEMS];
+	unsigned int n = pci_preflight(bdf, 0, list);
+	int group = pci_iommu_group(bdf);
+	char node[64];
 
-	if (f->group < 0)
+	if (group < 0)
 		return;
-	printf("%s: bound to vfio-pci; its group is /dev/vfio/%d\n", f->bdf, f->group);
-	if (pci_group_hindrances(f->group, others, sizeof(others)))
-		printf("%s: not usable before these devices of its group are released too: %s: unapi-devbind "
-		       "--unbind "
-		       "DEVICE\n",
-		       f->bdf, others);
+	pci_group_node(group, node, sizeof(node));
+	printf("%s: bound to vfio-pci; its group is %s\n", bdf, node);
+	for (unsigned int i = 0; i < n; i++)
+		printf("%s: not usable yet: %s: %s\n", bdf, list[i].what, list[i].mend);
 }
 
 int devbind_bind(const char *driver, char *const devs[], int n, bool force)
@@ -64,7 +65,7 @@ int devbind_bind(const char *driver, char *const devs[], int n, bool force)
 		else if (pci_bind(list[i].bdf, driver))
 			rc = complain();
 		else if (!strcmp(driver, "vfio-pci"))
-			tell_group(&list[i]);
+			tell_group(list[i].bdf);
 	}
 	free(list);
 	return rc;
