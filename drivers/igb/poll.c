@@ -24,7 +24,8 @@ static int receive(struct igb_channel *c, int budget)
 /*
  * Rings that lack buffers before a completion. Whoever returns some later schedules the instance, as the pool
  * is marked starving; those that are in a transmit ring are returned by its cleaning, which nothing would
- * cause: have that queue interrupt when it has sent. True: there are buffers after all, poll again.
+ * cause: have that queue interrupt when it has sent. True: there are buffers after all, receive again (each
+ * time with more of the ring filled, so not for ever).
  */
 static bool starved(struct igb_channel *c)
 {
@@ -62,17 +63,17 @@ static void look_again(struct igb_channel *c)
 int igb_poll(struct napi_struct *n, int budget)
 {
 	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
-	int work;
+	int work = 0;
 
 	netdev_clean_produced(&c->ch);
 	netdev_clean_sleeping(&c->ch);
 	if (unlikely(budget == 0))
 		return 0; /* transmit only: the caller does not want packets, and completes nothing */
-	work = receive(c, budget);
-	if (work >= budget)
-		return budget;
-	if (unlikely(starved(c)))
-		return budget;
+	do {
+		work += receive(c, budget - work);
+		if (work >= budget)
+			return budget;
+	} while (unlikely(starved(c)));
 	netdev_sleep_produced(&c->ch);
 	if (napi_complete_done(n, work)) {
 		igb_irq_unmask(c);
