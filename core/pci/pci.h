@@ -12,8 +12,9 @@
 
 #include <sys/types.h>
 
-#define PCI_BDF_LEN 17 /* "10000:03:00.0": domains of more than four digits exist; with the terminating NUL \
-			*/
+#define PCI_BDF_LEN                                                                             \
+	17 /* "10000:03:00.0": domains of more than four digits exist; with the terminating NUL \
+	    */
 
 /* Where the system shows itself; tests point it at trees of their own. Not thread safe. */
 struct pci_roots {

@@ -63,9 +63,9 @@ static inline uint32_t after(const struct adv_rx_ring *r, uint32_t slot)
 
 static inline void store_tail(struct adv_rx_ring *r)
 {
-	/* The descriptors before the tail: x86 keeps stores in order, so that this only holds the compiler.
-	 */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	/* The descriptors before the tail. x86 keeps stores in order (also for a device, whose memory is
+	 * write-back and registers uncached), so that only the compiler has to be held. */
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 	if (likely(r->tail))
 		*r->tail = r->fill;
 	else

@@ -272,9 +272,9 @@ static inline uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct una
 
 static inline void store_tail(struct adv_tx_ring *t)
 {
-	/* The descriptors before the tail: x86 keeps stores in order, so that this only holds the compiler.
-	 */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	/* The descriptors before the tail. x86 keeps stores in order (also for a device, whose memory is
+	 * write-back and registers uncached), so that only the compiler has to be held. */
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 	if (likely(t->tail))
 		*t->tail = t->next;
 	else

@@ -42,7 +42,7 @@ struct igb {
 	uint32_t ivar[E1000_IVAR_ROWS]; /* what the registers have: saves reading them */
 	uint32_t tx_routed;		/* transmit queues whose cause is routed, a bit each */
 	uint32_t shared_causes;		/* one vector for all: what may interrupt */
-	uint32_t eims_all;	    /* all channels and the other vector */
+	uint32_t eims_all;		/* all channels and the other vector */
 	struct unapi_source other_src;
 	struct igb_channel *channels[NETDEV_MAX_QUEUES];
 	struct adv_rx_ring *rx[NETDEV_MAX_QUEUES];

@@ -32,7 +32,7 @@ struct fake_server {
 	uint16_t major;
 	uint32_t region_flags[9];
 	uint64_t region_size[9];
-	int bar0_fd;		/* sent with BAR0's information; -1 none */
+	int bar0_fd;		 /* sent with BAR0's information; -1 none */
 	uint8_t bar0_caps[2048]; /* sent behind BAR0's information */
 	uint32_t bar0_caps_len;
 	bool needs_firmware; /* BARs answer only with an address and decoding */

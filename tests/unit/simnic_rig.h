@@ -44,7 +44,7 @@ struct rig {
 	uint32_t rx_tail[16], tx_tail[16], rx_seen[16];
 	/* the last reply */
 	struct vfu_header head;
-	uint8_t body[VFU_MAX_MSG];
+	_Alignas(8) uint8_t body[VFU_MAX_MSG];
 	uint32_t body_len;
 	int body_fd;
 };
