@@ -158,8 +158,9 @@ static int add_vectors(struct vfio_device *v, unsigned int want)
 	if (rc)
 		return rc;
 	rc = resizes(v, VFIO_IRQ_MSIX) ? bind_one_by_one(v, VFIO_IRQ_MSIX, had, n) : bind_anew(v, had, n);
-	if (rc < 0) {
-		close_vectors(v, had);
+	if (rc < 0) { /* and those that were there are lost */
+		close_vectors(v, 0);
+		v->irq_mode = VFIO_IRQ_NONE;
 		return unapi_fail_at(rc, "%s: adding MSI-X vectors %u to %u", v->name, had, n - 1);
 	}
 	close_vectors(v, (unsigned int)rc);

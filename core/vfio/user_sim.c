@@ -110,8 +110,8 @@ static int add_options(struct sim_args *a, const char *name, const char *options
 			if (key == strlen(ours[i]) && !memcmp(options, ours[i], key))
 				return unapi_fail(EINVAL, "%s: '%s' is not an option of a device string",
 						  name, ours[i]);
-		if (!len)
-			return unapi_fail(EINVAL, "%s: an option is empty", name);
+		if (!key)
+			return unapi_fail(EINVAL, "%s: an option has no name", name);
 		if (n == MAX_SIM_ARGS - 1 || used + len + 3 > sizeof(a->store))
 			return unapi_fail(E2BIG, "%s: too many options", name);
 		a->argv[n++] = a->store + used;
@@ -378,7 +378,8 @@ int user_child_blame(struct user_child *child, const char *name, int rc)
 
 	if (child->log < 0)
 		return rc;
-	poll(&p, 1, SIM_PATIENCE); /* what it says, it says before it ends */
+	if (rc == -ENODEV)
+		poll(&p, 1, SIM_PATIENCE); /* what it says, it says before it ends */
 	each_line(child->log, keep_line, last);
 	return last[0] ? unapi_fail(-rc, "%s: %s", name, last) : rc;
 }
