@@ -21,7 +21,7 @@
 
 struct fake_msg {
 	struct vfio_user_hdr hdr;
-	uint8_t body[FAKE_MAX_MSG]; /* hdr.size - sizeof(hdr) bytes */
+	_Alignas(8) uint8_t body[FAKE_MAX_MSG]; /* hdr.size - sizeof(hdr) bytes */
 	int fds[VFIO_USER_MAX_FDS];
 	unsigned int nr_fds;
 };
