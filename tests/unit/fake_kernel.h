@@ -10,8 +10,9 @@
 
 #include "core/vfio/kernel.h"
 
-#define FAKE_GROUPS   3 /* 7, 8 and 9; the functions 0000:07:00.0 and 0000:07:00.1 are in group 7, and so on \
-			 */
+#define FAKE_GROUPS                                                                            \
+	3 /* 7, 8 and 9; the functions 0000:07:00.0 and 0000:07:00.1 are in group 7, and so on \
+	   */
 #define FAKE_GROUP(i) ((i) + 7)
 #define FAKE_MAPS     16
 
@@ -24,7 +25,7 @@ struct fake_kernel {
 	int set_iommu_errno, map_errno, get_device_errno;
 	uint32_t irq_flags; /* of MSI-X */
 	int vectors;	    /* the system has: a bind of more answers so, as old kernels do */
-	uint8_t iommu_info[2048];
+	_Alignas(8) uint8_t iommu_info[2048];
 	uint32_t iommu_info_len;
 	bool no_bars; /* mapping a region fails */
 

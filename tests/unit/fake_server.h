@@ -43,7 +43,7 @@ struct fake_server {
 
 	/* What the server has seen. Read after fake_stop(), or under lock. */
 	pthread_mutex_t lock;
-	uint8_t config[256];
+	_Alignas(8) uint8_t config[256];
 	uint32_t bar[FAKE_BAR_SIZE / 4];
 	unsigned int count[32];	     /* messages, by command */
 	unsigned int posted;	     /* region writes that wanted no answer */

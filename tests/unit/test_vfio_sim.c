@@ -50,8 +50,8 @@ static int stand_in(int argc, char **argv)
 
 		if (sigismember(&mask, s))
 			fprintf(f, "blocked %d\n", s);
-		if (sigaction(s, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL)
-			fprintf(f, "not default %d\n", s);
+		if (sigaction(s, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
+			fprintf(f, "ignored %d\n", s);
 	}
 	fprintf(f, "leader %d\n", getsid(0) == getpid() && getpgrp() == getpid());
 	fprintf(f, "end\n");
