@@ -38,6 +38,9 @@ static int explain(const char *bdf, int rc, const char *step)
 {
 	if (rc == -EACCES || rc == -EPERM)
 		return unapi_fail(-rc, "%s: %s: no permission: run it as root", bdf, step);
+	if (rc == -EROFS)
+		return unapi_fail(EROFS, "%s: %s: %s is read-only here (a container?): run it on the host",
+				  bdf, step, pci_roots()->sys);
 	return unapi_fail(-rc, "%s: %s: %s", bdf, step, strerror(-rc));
 }
 
@@ -45,6 +48,8 @@ static bool driver_exists(const char *driver)
 {
 	char path[PATH_MAX];
 
+	if (!driver[0] || driver[0] == '.' || strchr(driver, '/'))
+		return false;
 	snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", pci_roots()->sys, driver);
 	return access(path, F_OK) == 0;
 }
@@ -65,6 +70,24 @@ static int set_override(const char *bdf, const char *driver)
 	return rc ? explain(bdf, rc, "setting driver_override") : 0;
 }
 
+static void get_override(const char *bdf, char *driver, size_t n)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	driver[0] = '\0';
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/driver_override", pci_roots()->sys, bdf);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (!fgets(driver, (int)n, f))
+		driver[0] = '\0';
+	fclose(f);
+	driver[strcspn(driver, "\n")] = '\0';
+	if (!strcmp(driver, "(null)"))
+		driver[0] = '\0';
+}
+
 static int release(const char *bdf)
 {
 	char driver[64];
@@ -77,60 +100,72 @@ static int release(const char *bdf)
 	return rc ? explain(bdf, rc, "taking it from its driver") : 0;
 }
 
-static void put_back(const char *bdf, const char *old)
+/* Who has it, and by what override: vfio-pci takes a function back only by the latter. */
+struct binding {
+	char driver[64], override[64];
+};
+
+static int fail_and_put_back(const char *bdf, int rc, const struct binding *old)
 {
-	release(bdf);
-	set_override(bdf, "");
-	if (old[0])
-		write_sys(bdf, "bus/pci/drivers/%s/bind", old);
+	char why[400];
+
+	snprintf(why, sizeof(why), "%s", unapi_reason());
+	if (!drives(bdf, old->driver))
+		release(bdf);
+	set_override(bdf, old->override);
+	if (old->driver[0] && !drives(bdf, old->driver))
+		write_sys(bdf, "bus/pci/drivers/%s/bind", old->driver);
+	return unapi_fail(-rc, "%s; %s", why,
+			  !old->driver[0]	     ? "it had no driver before"
+			  : drives(bdf, old->driver) ? "its old driver has it"
+						     : "its old driver did not take it back either");
 }
 
 static int preflight(const char *bdf, const char *driver)
 {
 	if (!driver_exists(driver))
-		return unapi_fail(ENOENT, "%s: the driver %s is not loaded: modprobe %s", bdf, driver,
-				  driver);
+		return unapi_fail(ENOENT, "%s: there is no driver %s, or it is not loaded: modprobe %s", bdf,
+				  driver, driver);
 	if (!strcmp(driver, "vfio-pci") && pci_iommu_group(bdf) == -ENOENT && !pci_noiommu_enabled())
 		return pci_diagnose(bdf, ENOTSUP);
 	return 0;
 }
 
+static int rebind(const char *bdf, const char *driver)
+{
+	int rc = set_override(bdf, driver);
+
+	if (!rc)
+		rc = release(bdf);
+	if (rc)
+		return rc;
+	rc = write_sys(bdf, "bus/pci/drivers_probe");
+	if (rc)
+		return explain(bdf, rc, "having it probed");
+	if (!drives(bdf, driver))
+		return unapi_fail(EIO, "%s: %s did not take it (the kernel's log says why: dmesg)", bdf,
+				  driver);
+	return 0;
+}
+
 int pci_bind(const char *bdf, const char *driver)
 {
-	bool vfio = !strcmp(driver, "vfio-pci");
-	char old[64];
+	struct binding old;
 	int rc;
 
 	if (drives(bdf, driver))
 		return 0;
-	pci_driver(bdf, old, sizeof(old));
 	rc = preflight(bdf, driver);
-	if (!rc)
-		rc = set_override(bdf, driver);
 	if (rc)
 		return rc;
-	rc = release(bdf);
-	if (!rc) {
-		rc = write_sys(bdf, "bus/pci/drivers_probe");
-		if (rc)
-			rc = explain(bdf, rc, "having it probed");
-		else if (!drives(bdf, driver))
-			rc = unapi_fail(EIO, "%s: %s did not take it (the kernel's log says why: dmesg)", bdf,
-					driver);
-	}
-	if (rc) {
-		char why[400];
-
-		snprintf(why, sizeof(why), "%s", unapi_reason());
-		put_back(bdf, old);
-		return unapi_fail(-rc, "%s; %s", why,
-				  !old[0]	     ? "it had no driver before"
-				  : drives(bdf, old) ? "its old driver has it again"
-						     : "its old driver did not take it back either");
-	}
+	pci_driver(bdf, old.driver, sizeof(old.driver));
+	get_override(bdf, old.override, sizeof(old.override));
+	rc = rebind(bdf, driver);
+	if (rc)
+		return fail_and_put_back(bdf, rc, &old);
 	/* The override stays while VFIO has it, so that no re-probe gives it to another; it would only be in
 	 * the way of a kernel driver's successor. */
-	return vfio ? 0 : set_override(bdf, "");
+	return pci_driver_is_vfio(driver) ? 0 : set_override(bdf, "");
 }
 
 int pci_unbind(const char *bdf)
@@ -157,17 +192,23 @@ bool pci_noiommu_enabled(void)
 	return val == 'Y' || val == '1';
 }
 
+bool pci_noiommu_exists(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" NOIOMMU, pci_roots()->sys);
+	return access(path, F_OK) == 0;
+}
+
 int pci_enable_noiommu(void)
 {
 	int rc;
 
 	if (!pci_module_loaded("vfio"))
 		return unapi_fail(ENOENT, "no-IOMMU mode: the module vfio is not loaded: modprobe vfio");
+	if (!pci_noiommu_exists())
+		return unapi_fail(ENOTSUP, "no-IOMMU mode: this kernel was built without it "
+					   "(CONFIG_VFIO_NOIOMMU; Debian's are): use an IOMMU");
 	rc = write_sys("1", NOIOMMU);
-	if (rc == -ENOENT)
-		return unapi_fail(
-			ENOTSUP,
-			"no-IOMMU mode: this kernel was built without it (CONFIG_VFIO_NOIOMMU; Debian's "
-			"are): use an IOMMU");
 	return rc ? explain("no-IOMMU mode", rc, "turning it on") : 0;
 }

@@ -6,20 +6,37 @@
 #include "core/pci/pci.h"
 
 #define PCI_MAX_IFACES 4
+#define PCI_MAX_PEERS  8
+
+/* An interface of the kernel. */
+struct pci_iface {
+	char name[16];
+	bool up;
+};
+
+/* Another function of the same IOMMU group. */
+struct pci_peer {
+	char bdf[PCI_BDF_LEN];
+	char class_name[64]; /* "Ethernet controller" */
+	char driver[64];
+};
 
 struct pci_function {
 	char bdf[PCI_BDF_LEN];
-	uint16_t vendor, device, class; /* class: base class and subclass */
-	char vendor_name[128], device_name[128];
-	char driver[64];      /* "" none */
-	char modules[128];    /* kernel modules that could drive it and do not, "igb,vfio-pci" */
-	int numa_node, group; /* -1 none */
-	unsigned int nr_ifaces;
-	char ifaces[PCI_MAX_IFACES][16];
-	bool active; /* one of them carries a route of this host */
+	uint16_t vendor, device, class;		 /* class: base class and subclass */
+	char vendor_name[128], device_name[128]; /* "Vendor" and "Device" if nobody knows them */
+	char driver[64];			 /* "" none */
+	char modules[256];		  /* kernel modules that could drive it and do not, "igb,vfio-pci" */
+	int numa_node, group;		  /* -1 none */
+	unsigned int nr_ifaces, nr_peers; /* of those that have room here */
+	struct pci_iface ifaces[PCI_MAX_IFACES];
+	struct pci_peer peers[PCI_MAX_PEERS];
+	bool active;	  /* this host routes through one of its interfaces, or it is needed */
+	char needed[128]; /* what pci_needed() says, "" if nothing */
 };
 
-/* All functions of class network controller, by address; free() the array. Returns how many, or -ENOMEM. */
+/* All functions of class network controller, by address; free() the array. Returns how many, -ENOMEM, -EIO.
+ */
 int pci_list_network(struct pci_function **out);
 
 /* One function by address. -ENODEV. */
@@ -29,9 +46,10 @@ int pci_describe(const char *bdf, struct pci_function *f);
 int pci_find(const char *name, char bdf[PCI_BDF_LEN]);
 
 /*
- * Why taking @f from the kernel would cut somebody off: "eth0 carries the default route", "eth0 carries this
- * ssh session"; false if nothing does. An interface counts with what is stacked upon it (bridge, bond, VLAN).
+ * Why taking @bdf from the kernel would cut somebody off: "eth0 carries the default route", "eth0 carries
+ * this ssh session"; false if nothing does. An interface counts with what is stacked upon it (bridge, bond,
+ * VLAN).
  */
-bool pci_in_use(const struct pci_function *f, char *why, size_t n);
+bool pci_needed(const char *bdf, char *why, size_t n);
 
 #endif

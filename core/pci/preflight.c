@@ -71,6 +71,15 @@ static bool iommu_runs(void)
 	return any;
 }
 
+/* Without the module there is no telling. */
+static const char *about_noiommu(void)
+{
+	if (!pci_module_loaded("vfio"))
+		return "";
+	return pci_noiommu_exists() ? " (no-IOMMU mode, which isolates nothing, is not on: --noiommu-mode)"
+				    : " (this kernel has no no-IOMMU mode either, as Debian's)";
+}
+
 /* The ACPI tables DMAR (Intel) and IVRS (AMD) tell whether the firmware offers an IOMMU that the kernel
  * leaves alone. */
 static void check_iommu(struct findings *f)
@@ -79,8 +88,9 @@ static void check_iommu(struct findings *f)
 
 	if (pci_iommu_group(f->bdf) >= 0 || pci_noiommu_enabled())
 		return;
-	p = found(f, PCI_NO_IOMMU, ENOTSUP, "it is in no IOMMU group: %s",
-		  iommu_runs() ? "no IOMMU covers it, though there is one" : "the IOMMU is missing or off");
+	p = found(f, PCI_NO_IOMMU, ENOTSUP, "it is in no IOMMU group: %s%s",
+		  iommu_runs() ? "no IOMMU covers it, though there is one" : "the IOMMU is missing or off",
+		  about_noiommu());
 	if (sys_has("firmware/acpi/tables/DMAR"))
 		mend(p, "boot with intel_iommu=on (the firmware offers VT-d, the kernel does not use it)");
 	else if (sys_has("firmware/acpi/tables/IVRS"))
@@ -102,9 +112,8 @@ static void check_driver(struct findings *f, const char *driver)
 	}
 	if (pci_driver_is_vfio(driver))
 		return;
-	p = found(f, PCI_NOT_BOUND, EINVAL, "it is bound to %s", driver[0] ? driver : "no driver");
-	if (driver[0])
-		strcat(p->what, ", not to vfio-pci"); /* a driver's name is short */
+	p = found(f, PCI_NOT_BOUND, EINVAL,
+		  driver[0] ? "it is bound to %s, not to vfio-pci" : "no driver has it", driver);
 	mend(p, "unapi-devbind --bind=vfio-pci %s", f->bdf);
 }
 
