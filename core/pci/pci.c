@@ -72,16 +72,20 @@ bool pci_exists(const char *bdf)
 	return access(path, F_OK) == 0;
 }
 
-/* The last part of where a link points; "" if there is no such link. */
+/* The last part of where a link points; "" if there is no such link, or it is longer than any name is. */
 static void link_name(const char *bdf, const char *what, char *name, size_t n)
 {
 	char path[PATH_MAX], target[PATH_MAX];
+	const char *last;
 	ssize_t len;
 
 	device_path(path, bdf, what);
 	len = readlink(path, target, sizeof(target) - 1);
 	target[len < 0 ? 0 : len] = '\0';
-	snprintf(name, n, "%s", strrchr(target, '/') ? strrchr(target, '/') + 1 : target);
+	last = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+	if (strlen(last) >= n)
+		last = "";
+	memcpy(name, last, strlen(last) + 1);
 }
 
 int pci_iommu_group(const char *bdf)
