@@ -276,16 +276,18 @@ def check_nothing_lost(report):
     check(not wrong, f"traffic suffered {wrong}: {report}")
 
 
-def main(*tests, **guest_options):
-    """Runs each test in one guest. A machine that lacks QEMU or the guest's kernel skips, but fails where CI is set."""
+def is_alive(guest):
+    """Whether the guest still answers, which has nothing to do with the program under test."""
     try:
-        guest = Guest(**guest_options)
-    except Missing as what:
-        log(f"cannot run: {what}")
-        sys.exit(1 if os.environ.get("CI") else 77)
-    except Failed as why:
-        log(f"FAILED: {why}")
-        sys.exit(1)
+        guest.run("true", timeout=20)
+        return True
+    except Failed:
+        return False
+
+
+def run_tests(guest, tests):
+    """How many failed; None if the guest froze, as emulated processors on a busy host do now and then. One that is gone (a
+    kernel panic ends QEMU) has not frozen."""
     failures = 0
     for test in tests:
         began = time.monotonic()
@@ -293,11 +295,35 @@ def main(*tests, **guest_options):
             test(guest)
             log(f"ok: {test.__name__} ({time.monotonic() - began:.1f} s)")
         except Exception as why:  # whatever went wrong, the other tests still have something to say
-            failures += 1
             log(f"FAILED: {test.__name__}: {why}")
             if not isinstance(why, Failed):
                 traceback.print_exc(file=sys.stdout)
             log("--- the guest's console\n" + guest.console())
+            failures += 1
+            if guest.gone:
+                return failures
+            if not is_alive(guest):
+                return None
+            log("--- where its processes are\n" + guest.run("ps; cat /proc/[0-9]*/stack", status=None))
             guest.kill_all()
-    guest.close()
-    sys.exit(1 if failures else 0)
+    return failures
+
+
+def main(*tests, **guest_options):
+    """Runs each test in one guest; all of them again in another, twice at most, if the guest itself froze. A machine that
+    lacks QEMU or the guest's kernel skips, but fails where CI is set."""
+    for _ in range(3):
+        try:
+            guest = Guest(**guest_options)
+        except Missing as what:
+            log(f"cannot run: {what}")
+            sys.exit(1 if os.environ.get("CI") else 77)
+        except Failed as why:
+            log(f"FAILED: {why}")
+            continue
+        failures = run_tests(guest, tests)
+        guest.close()
+        if failures is not None:
+            sys.exit(1 if failures else 0)
+        log("the guest does not even answer \"true\": starting over in a new one")
+    sys.exit(1)
