@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,10 +141,16 @@ static int enter_container(struct kernel_group *g, const char *bdf)
 static int open_group(const char *bdf, int id, int *fd)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};
-	char path[32];
+	char path[PATH_MAX];
 	int rc;
 
-	snprintf(path, sizeof(path), "/dev/vfio/%d", id);
+	pci_group_node(id, path, sizeof(path));
+	if (strstr(path, "/noiommu-"))
+		return unapi_fail(
+			ENOTSUP,
+			"%s: it is in no-IOMMU mode, where nothing keeps a device out of other memory; "
+			"this library drives devices behind an IOMMU only",
+			bdf);
 	*fd = kernel_calls->open(path, O_RDWR | O_CLOEXEC);
 	if (*fd < 0) {
 		rc = errno;

@@ -381,5 +381,8 @@ int user_child_blame(struct user_child *child, const char *name, int rc)
 	if (rc == -ENODEV)
 		poll(&p, 1, SIM_PATIENCE); /* what it says, it says before it ends */
 	each_line(child->log, keep_line, last);
-	return last[0] ? unapi_fail(-rc, "%s: %s", name, last) : rc;
+	if (!last[0])
+		return rc;
+	/* It ended and said why: what it was asked for was wrong. */
+	return unapi_fail(rc == -ENODEV ? EINVAL : -rc, "%s: %s", name, last);
 }

@@ -79,7 +79,8 @@ static int fake_open(const char *path, int flags)
 		fake_kernel.containers_made++;
 		return new_file(CONTAINER, -1);
 	}
-	assert_int_equal(sscanf(path, "/dev/vfio/%d", &id), 1);
+	assert_int_equal(strncmp(path, fake_kernel.root, strlen(fake_kernel.root)), 0);
+	assert_int_equal(sscanf(path + strlen(fake_kernel.root), "/dev/vfio/%d", &id), 1);
 	assert_true(id >= FAKE_GROUP(0) && id < FAKE_GROUP(FAKE_GROUPS));
 	if (fake_kernel.open_errno)
 		return say(fake_kernel.open_errno);

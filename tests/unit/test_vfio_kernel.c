@@ -114,6 +114,9 @@ static void test_group_refusals(void **state)
 	fake_kernel.open_errno = ENOENT;
 	refused("0000:07:00.0", -EINVAL);
 	assert_reason("bound to igb", "unapi-devbind --bind=vfio-pci 0000:07:00.0");
+	fake_file("sys/kernel/iommu_groups/8/name", "vfio-noiommu\n");
+	refused("0000:08:00.0", -ENOTSUP);
+	assert_reason("no-IOMMU");
 	refused("0000:55:00.0", -ENODEV);
 	assert_reason("no such PCI function");
 }
