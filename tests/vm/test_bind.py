@@ -41,6 +41,28 @@ def old_driver_comes_back(guest):
     check(guest.driver(nic) == "igb", "and the old driver is back")
     guest.run(f"unapi-devbind --bind=nonsense {nic} && exit 1 || exit 0")
     check(guest.driver(nic) == "igb", "an unknown driver changes nothing")
+    # vfio-pci takes a device by driver_override alone, which has to come back with it.
+    guest.run(f"unapi-devbind --bind=vfio-pci {nic}")
+    job = guest.spawn(f"unapi-devbind --bind=virtio-pci {nic}")
+    check(job.wait() != 0 and guest.driver(nic) == "vfio-pci", "vfio-pci has it again: " + job.transcript())
+    guest.run(f"unapi-devbind --bind=igb {nic}")
+
+
+def hindrances_are_told(guest):
+    nic = guest.nics[0]
+    job = guest.spawn(f"unapi-devbind --check {nic}")
+    check(job.wait() == 1 and f"--bind=vfio-pci {nic}" in job.out, "what mends it is told: " + job.transcript())
+    guest.run(f"unapi-devbind --bind=vfio-pci {nic}")
+    check("ready" in guest.run(f"unapi-devbind --check {nic}"), "then nothing is in the way")
+    holder = guest.spawn(f"exec /vfio {nic} hold")
+    holder.wait_for("held")
+    pid = guest.run("pidof vfio").strip()
+    job = guest.spawn(f"unapi-devbind --bind=igb {nic}")
+    check(job.wait() == 1 and pid in job.err, "who has the device is told: " + job.transcript())
+    check(guest.driver(nic) == "vfio-pci", "and keeps it")
+    forced = guest.spawn(f"unapi-devbind --force --bind=igb {nic}")
+    check(holder.wait() == 0, "unless forced: then it is asked to give it back: " + holder.transcript())
+    check(forced.wait() == 0 and guest.driver(nic) == "igb", "which is waited for: " + forced.transcript())
 
 
 def default_route_is_kept(guest):
@@ -70,4 +92,5 @@ def bad_arguments(guest):
         check(len(job.err.strip().splitlines()) >= 1, f"\"{arguments}\" is answered: {job.transcript()}")
 
 
-main(bind_and_back, status_json, old_driver_comes_back, default_route_is_kept, no_noiommu_mode, bad_arguments, nics=2)
+main(bind_and_back, status_json, old_driver_comes_back, hindrances_are_told, default_route_is_kept, no_noiommu_mode,
+     bad_arguments, nics=2)
