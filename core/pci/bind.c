@@ -110,8 +110,6 @@ static int fail_and_put_back(const char *bdf, int rc, const struct binding *old)
 	char why[400];
 
 	snprintf(why, sizeof(why), "%s", unapi_reason());
-	if (!drives(bdf, old->driver))
-		release(bdf);
 	set_override(bdf, old->override);
 	if (old->driver[0] && !drives(bdf, old->driver))
 		write_sys(bdf, "bus/pci/drivers/%s/bind", old->driver);

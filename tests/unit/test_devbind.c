@@ -182,6 +182,21 @@ static void status_as_json(void **state)
 	json_decref(array);
 }
 
+/* An interface's name may be any bytes; JSON is UTF-8. */
+static void a_strange_name_does_not_hide_the_device(void **state)
+{
+	json_t *array;
+
+	fake_remove("sys/class/net/eth0");
+	fake_iface(NIC, "eth\xff");
+	put_default_route("eth\xff");
+	assert_int_equal(devbind("--status --json"), 0);
+	array = json_loads(out, 0, NULL);
+	assert_int_equal(json_array_size(array), 1);
+	assert_true(json_is_true(json_object_get(json_array_get(array, 0), "active")));
+	json_decref(array);
+}
+
 static void binding_tells_the_group(void **state)
 {
 	fake_put("dev/vfio/7", "");
@@ -388,6 +403,7 @@ int main(int argc, char **argv)
 		T(status_has_the_familiar_lines),
 		T(status_without_network_functions),
 		T(status_as_json),
+		T(a_strange_name_does_not_hide_the_device),
 		T(binding_tells_the_group),
 		T(peers_are_told_once_all_is_bound),
 		T(all_hindrances_are_told_before_anything_is_touched),

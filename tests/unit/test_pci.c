@@ -126,6 +126,43 @@ static void network_functions_are_listed(void **state)
 	free(list);
 }
 
+static void the_list_is_in_order_of_address(void **state)
+{
+	static const char *const some[] = {"0000:05:00.0", "0000:04:00.1", "0001:01:00.0",
+					   "0000:04:00.0", "0000:81:00.0", "0000:02:10.3"};
+	struct pci_function *list;
+
+	for (size_t i = 0; i < ARRAY_SIZE(some); i++)
+		fake_function(some[i], NULL);
+	assert_int_equal(pci_list_network(&list), ARRAY_SIZE(some) + 1);
+	for (size_t i = 0; i < ARRAY_SIZE(some); i++)
+		assert_true(strcmp(list[i].bdf, list[i + 1].bdf) < 0);
+	free(list);
+}
+
+static void interfaces_without_room_are_left_out(void **state)
+{
+	struct pci_function f;
+	char name[16];
+
+	for (int i = 1; i < 3; i++) {
+		snprintf(name, sizeof(name), "eth%d", i);
+		fake_iface(NIC, name);
+	}
+	fake_put("sys/class/net/eth1/flags", "0x1002\n");
+	assert_int_equal(pci_describe(NIC, &f), 0);
+	assert_int_equal(f.nr_ifaces, 3);
+	for (unsigned int i = 0; i < f.nr_ifaces; i++)
+		assert_int_equal(f.ifaces[i].up, strcmp(f.ifaces[i].name, "eth1") != 0);
+	for (int i = 3; i < 2 * PCI_MAX_IFACES; i++) {
+		snprintf(name, sizeof(name), "eth%d", i);
+		fake_iface(NIC, name);
+	}
+	assert_int_equal(pci_describe(NIC, &f), 0);
+	assert_int_equal(f.nr_ifaces, PCI_MAX_IFACES);
+	assert_string_equal(f.driver, "igb");
+}
+
 /* igbvf contains igb; vfio-pci's module is called vfio_pci. */
 static void modules_that_could_drive_it_are_named_once(void **state)
 {
@@ -134,14 +171,18 @@ static void modules_that_could_drive_it_are_named_once(void **state)
 	fake_put("lib/modules/modules.alias", "alias pci:v00008086d000010C9sv*sd*bc*sc*i* igbvf\n"
 					      "alias pci:v00008086d000010C9sv*sd*bc*sc*i* igb\n"
 					      "alias pci:v00008086d*sv*sd*bc02sc*i* igb\n"
+					      "alias pci:v00008086d*sv*sd*bc02sc*i* igb_new\n"
 					      "alias usb:v0000d0000 nothing\n"
 					      "rubbish\n");
 	fake_bind(NIC, "vfio-pci");
 	assert_int_equal(pci_describe(NIC, &f), 0);
-	assert_string_equal(f.modules, "igbvf,igb");
+	assert_string_equal(f.modules, "igbvf,igb,igb_new");
 	fake_bind(NIC, "igb");
 	assert_int_equal(pci_describe(NIC, &f), 0);
-	assert_string_equal(f.modules, "igbvf,vfio-pci");
+	assert_string_equal(f.modules, "igbvf,igb_new,vfio-pci");
+	fake_bind(NIC, "igb-new");
+	assert_int_equal(pci_describe(NIC, &f), 0);
+	assert_string_equal(f.modules, "igbvf,igb,vfio-pci");
 	assert_int_equal(pci_describe("0000:09:00.0", &f), -ENODEV);
 }
 
@@ -271,6 +312,8 @@ int main(void)
 		T(a_function_is_found_by_address_or_interface),
 		T(an_interface_behind_another_bus_is_its_functions),
 		T(network_functions_are_listed),
+		T(the_list_is_in_order_of_address),
+		T(interfaces_without_room_are_left_out),
 		T(modules_that_could_drive_it_are_named_once),
 		T(a_machine_without_pci_has_no_functions),
 		T(a_tree_that_libpci_cannot_read_is_an_error_not_an_exit),
