@@ -251,7 +251,7 @@ int unapi_dev_start(struct net_device *dev)
 		return rc;
 	}
 	for (i = 0; i < dev->conf.txq; i++)
-		WRITE_ONCE(dev->txq[i]->routed, false); /* ndo_open routes none */
+		WRITE_ONCE(dev->txq[i]->routed, dev->txq[i]->tx_only); /* as ndo_open does */
 	open_gates(dev);
 	WRITE_ONCE(dev->state, NETDEV_STARTED);
 	return 0;

@@ -60,7 +60,8 @@ struct unapi_txq {
 	struct gate gate; /* the producer is inside while it sends or cleans; open while started */
 	bool asleep; /* the producer's own note that it declared sleep: saves the busy path an atomic load */
 	bool claimed;
-	bool routed; /* its cause is routed; the producer's note */
+	bool tx_only; /* its instance has no receive queue: the cause is always routed (driver, configure) */
+	bool routed;  /* its cause is routed; the producer's note */
 	uint16_t index;
 	struct unapi_txq_stats stats; /* written by the producer only, relaxed stores */
 };

@@ -125,7 +125,7 @@ void netdev_route_produced(struct channel *ch, bool on)
 	if (!gate_enter(&ch->walk))
 		return;
 	for (q = next_of(&ch->produced); q; q = next_of(&q->next_produced)) {
-		if (likely(READ_ONCE(q->routed) == on) || !q->route || !gate_enter(&q->gate))
+		if (likely(READ_ONCE(q->routed) == on) || q->tx_only || !q->route || !gate_enter(&q->gate))
 			continue;
 		WRITE_ONCE(q->routed, on);
 		q->route(q, on);

@@ -97,10 +97,11 @@ static void set_ivar(struct igb *g, unsigned int q, unsigned int shift, uint32_t
 }
 
 /*
- * A transmit queue's cause is not routed: descriptors sent are found by the producer. It is when somebody
- * waits for its buffers. One vector for all: TXDW is then among the causes. Called by whoever produces for
- * the queue, which need not be the queue's own instance, so each row of IVAR has a tx entry nobody else
- * writes while queues run, but two queues may share a row: the lock keeps their read-modify-writes apart.
+ * A transmit queue's cause is not routed, but on a channel without receive queues: descriptors sent are found
+ * by the producer. It is when somebody waits for its buffers. One vector for all: TXDW is then among the
+ * causes. Called by whoever produces for the queue, which need not be the queue's own instance, so each row
+ * of IVAR has a tx entry nobody else writes while queues run, but two queues may share a row: the lock keeps
+ * their read-modify-writes apart.
  */
 void igb_irq_route_tx(struct unapi_txq *q, bool on)
 {
@@ -133,6 +134,11 @@ static void setup_msix(struct igb *g)
 	for (unsigned int q = 0; q < g->dev->conf.rxq; q++)
 		set_ivar(g, q, E1000_IVAR_RX_SHIFT(q),
 			 E1000_IVAR_VALID | container_of(g->rx[q]->q.napi, struct channel, napi)->vector);
+	for (unsigned int q = 0; q < g->dev->conf.txq; q++)
+		if (g->tx[q]->q.tx_only)
+			set_ivar(g, q, E1000_IVAR_TX_SHIFT(q),
+				 E1000_IVAR_VALID |
+					 container_of(g->tx[q]->q.napi, struct channel, napi)->vector);
 	igb_wr32(g, E1000_IVAR_MISC, (E1000_IVAR_VALID | IGB_OTHER_VECTOR) << E1000_IVAR_MISC_OTHER_SHIFT);
 	for (unsigned int i = 0; i < g->dev->nr_channels; i++) {
 		g->eims_all |= g->channels[i]->eims;

@@ -66,6 +66,7 @@ static int make_tx(struct igb *g, unsigned int q)
 	t->q.napi = &ch->napi;
 	t->q.index = (uint16_t)q;
 	t->q.route = igb_irq_route_tx;
+	t->q.tx_only = !ch->nr_rx; /* receive queues were made before */
 	t->max_len = IGB_MAX_FRAME;
 	rc = adv_tx_setup(t, g->vfio, g->bar, g->dev->conf.txd, E1000_TDT(q));
 	if (rc) {

@@ -507,6 +507,43 @@ static void loop_up(struct rig *r, struct page_pool **pool)
 	sink_packets = 0;
 }
 
+static uint32_t pool_inflight(struct page_pool *pool)
+{
+	struct unapi_page_pool_info info;
+
+	unapi_page_pool_get_info(pool, &info);
+	return info.inflight;
+}
+
+/* A transmit queue alone on its instance: what a sleeping producer sent comes back with no further call of
+ * its. */
+static void test_tx_only_channel(void **state)
+{
+	static const uint8_t nobody[6] = {2, 9, 9, 9, 9, 9};
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+	struct page_pool *pool;
+	struct rig r;
+
+	open_dev(&r, ",wire=loop,mac=02:01:02:03:04:05");
+	configure(&r, &(struct unapi_dev_conf){.rxq = 1, .txq = 2});
+	r.txq[0] = unapi_dev_txq(r.dev, 1);
+	assert_ptr_not_equal(unapi_dev_txq_napi(r.dev, 1), unapi_dev_rxq_napi(r.dev, 0));
+	ok(unapi_txq_claim(r.txq[0], NULL));
+	ok(unapi_dev_start(r.dev));
+	run_until_event(&r, &r.ups, 1);
+	ok(unapi_page_pool_create(64, -1, &pool));
+	for (unsigned int i = 0; i < 100; i++) {
+		send_to(&r, pool, nobody, 60);
+		unapi_txq_sleep(r.txq[0]);
+		while (pool_inflight(pool)) {
+			assert_true(unapi_clock_ns() < until);
+			run(&r, 1000);
+		}
+	}
+	json_decref(down(&r));
+	ok(unapi_page_pool_destroy(pool));
+}
+
 static void run_until_sunk(struct rig *r, unsigned int n)
 {
 	run_until_event(r, &sink_packets, n);
@@ -901,6 +938,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_statistics),
+		cmocka_unit_test(test_tx_only_channel),
 		cmocka_unit_test(test_start_stop),
 		cmocka_unit_test(test_thread),
 		cmocka_unit_test(test_reset),
