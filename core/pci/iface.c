@@ -5,25 +5,16 @@
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define UPPER_DEPTH 8 /* the kernel's own limit of nesting, MAX_NEST_DEV */
 
 bool pci_iface_function(const char *name, char bdf[PCI_BDF_LEN])
 {
-	char path[PATH_MAX], target[PATH_MAX];
-	char *slash;
+	char rel[NAME_MAX + 32];
 
-	snprintf(path, sizeof(path), "%s/class/net/%s/device", pci_roots()->sys, name);
-	if (strchr(name, '/') || !realpath(path, target))
-		return false;
-	while ((slash = strrchr(target, '/'))) {
-		if (pci_parse_bdf(slash + 1, bdf))
-			return true;
-		*slash = '\0';
-	}
-	return false;
+	snprintf(rel, sizeof(rel), "class/net/%.255s/device", name);
+	return !strchr(name, '/') && pci_function_above(rel, bdf);
 }
 
 void pci_for_each_iface(const char *bdf, bool (*fn)(void *arg, const char *name), void *arg)

@@ -5,10 +5,7 @@
 
 #include "core/pci/pci.h"
 
-/*
- * The function an interface hangs on. Between the two there may be a virtio device or a USB tree: who takes
- * the function takes the interface in any case.
- */
+/* The function an interface hangs on. */
 bool pci_iface_function(const char *name, char bdf[PCI_BDF_LEN]);
 
 /* Call @fn for each interface of @bdf; it returns false to stop. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What this host would lose with a function: its default route, or an ssh session. The administrator's own
+ * What this host would lose with a function: its default route, an ssh session, or a file system (a card's
+ * group may have a disk controller in it). The administrator's own
  * session is known by SSH_CONNECTION, which sudo takes out of the environment and leaves in that of the shell
  * above it; sessions of others by their connections to port 22.
  */
 #include "core/pci/describe.h"
+#include "core/pci/disk.h"
 #include "core/pci/iface.h"
 
 #include <arpa/inet.h>
@@ -189,5 +191,5 @@ bool pci_needed(const char *bdf, char *why, size_t n)
 
 	why[0] = '\0';
 	pci_for_each_iface(bdf, look, &need);
-	return need.found;
+	return need.found || pci_disk_needed(bdf, why, n);
 }

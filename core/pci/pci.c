@@ -72,6 +72,22 @@ bool pci_exists(const char *bdf)
 	return access(path, F_OK) == 0;
 }
 
+bool pci_function_above(const char *rel, char bdf[PCI_BDF_LEN])
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	char *slash;
+
+	snprintf(path, sizeof(path), "%s/%s", roots->sys, rel);
+	if (!realpath(path, target))
+		return false;
+	while ((slash = strrchr(target, '/'))) {
+		if (pci_parse_bdf(slash + 1, bdf))
+			return true;
+		*slash = '\0';
+	}
+	return false;
+}
+
 /* The last part of where a link points; "" if there is no such link, or it is longer than any name is. */
 static void link_name(const char *bdf, const char *what, char *name, size_t n)
 {

@@ -29,6 +29,11 @@ const struct pci_roots *pci_roots(void);
 bool pci_parse_bdf(const char *s, char bdf[PCI_BDF_LEN]);
 
 bool pci_exists(const char *bdf);
+/*
+ * The function that a thing in sysfs (@rel: "class/net/eth0/device") hangs on. Between the two there may be a
+ * virtio device or a USB tree: who takes the function takes the thing in any case. False: it hangs on none.
+ */
+bool pci_function_above(const char *rel, char bdf[PCI_BDF_LEN]);
 /* The IOMMU group's number. -ENODEV: no such function; -ENOENT: it is in none (no IOMMU, or it is off). */
 int pci_iommu_group(const char *bdf);
 int pci_numa_node(const char *bdf); /* -1: unknown */

@@ -202,6 +202,54 @@ static void sessions_of_others_are_known_by_their_connections(void **state)
 	assert_needed(NULL);
 }
 
+static void put_disk(const char *name, const char *number)
+{
+	char rel[100], target[200];
+
+	snprintf(rel, sizeof(rel), "sys/bus/pci/devices/" NIC "/host0/%s", name);
+	fake_dir(rel);
+	snprintf(rel, sizeof(rel), "sys/bus/pci/devices/" NIC "/host0/%s/dev", name);
+	fake_put(rel, number);
+	snprintf(rel, sizeof(rel), "sys/class/block/%s", name);
+	snprintf(target, sizeof(target), "../../bus/pci/devices/" NIC "/host0/%s", name);
+	fake_link(rel, target);
+}
+
+/* What the preflight advises to release may be a disk controller. */
+static void file_systems_are_needed(void **state)
+{
+	fake_dir("sys/class/block");
+	fake_dir("proc/self");
+	put_disk("sda", "8:0\n");
+	put_disk("sda2", "8:2\n");
+	fake_put("proc/self/mountinfo", "22 1 8:22 / / rw,relatime shared:1 - ext4 /dev/sdb6 rw\n"
+					"23 22 0:22 / /proc rw - proc proc rw\n");
+	fake_put("proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/sdb1 partition 1 0 -2\n");
+	assert_needed(NULL);
+	fake_put("proc/self/mountinfo", "22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/root rw\n");
+	assert_needed("sda2 is mounted");
+	fake_put("proc/self/mountinfo", "22 1 0:30 /@ / rw,relatime - btrfs /dev/sda2 rw\n");
+	assert_needed("sda2 is mounted");
+	fake_put("proc/self/mountinfo", "rubbish\n");
+	assert_needed(NULL);
+	fake_put("proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n");
+	assert_needed("sda2 is swapped to");
+	fake_put("proc/swaps", "");
+	/* LVM, or encryption */
+	fake_dir("sys/class/block/sda2/holders/dm-0");
+	fake_dir("sys/class/block/dm-0");
+	fake_put("sys/class/block/dm-0/dev", "253:0\n");
+	assert_needed(NULL);
+	fake_put("proc/self/mountinfo", "22 1 253:0 / / rw,relatime - ext4 /dev/mapper/vg-root rw\n");
+	assert_needed("dm-0 is mounted");
+	/* on another controller it is none of this one's business */
+	fake_function(PEER, "ahci");
+	fake_dir("sys/bus/pci/devices/" PEER "/host1/sda2");
+	fake_link("sys/class/block/sda2", "../../bus/pci/devices/" PEER "/host1/sda2");
+	fake_put("proc/self/mountinfo", "22 1 8:2 / / rw,relatime - ext4 /dev/sda2 rw\n");
+	assert_needed(NULL);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fake_sysfs_setup, fake_sysfs_teardown)
@@ -213,6 +261,7 @@ int main(void)
 		T(own_session_is_known_by_its_environment),
 		T(own_session_is_known_by_its_ancestors),
 		T(sessions_of_others_are_known_by_their_connections),
+		T(file_systems_are_needed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,9 +23,8 @@ static const char usage[] =
 	"if\n"
 	"                        it does not take one, that one's old driver gets it back\n"
 	"  -u, --unbind          leave the devices without a driver\n"
-	"      --force           also take an interface that carries the default route or an ssh session, "
-	"or\n"
-	"                        a device that a process has open\n"
+	"      --force           also take an interface that carries the default route or an ssh session, a\n"
+	"                        controller with mounted disks, or a device that a process has open\n"
 	"      --noiommu-mode    let vfio-pci work without an IOMMU, which isolates nothing\n"
 	"  -h, --help  -V, --version\n";
 
