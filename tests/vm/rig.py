@@ -24,8 +24,8 @@ import image
 from image import Missing
 
 BOOT_MODULES = ("virtio_pci", "virtio_console", "igb", "vfio_iommu_type1", "vfio-pci")
-# On a host with more to do than cores, a timer interrupt of an emulated processor is lost now and then. A tick that comes
-# back by itself gets over it; one that each tick has to arm for the next does not, and the processor sleeps for ever.
+# On a host with more to do than cores, an emulated processor was seen to sleep on because a timer interrupt never came. A
+# tick that comes back by itself gets over that; one that each tick has to arm for the next does not.
 CLOCK = "nohz=off highres=off"
 HEADER = struct.Struct("=IIc")
 # Software emulation on a busy machine of two cores: a deadline is there to end a test that hangs, not to measure.
