@@ -2,6 +2,7 @@
 /* The prompt on a terminal: line editing, history and completion by libedit, inside the main thread's event
  * loop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <histedit.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,13 @@ static struct app *app_of(EditLine *el)
 	return data;
 }
 
+/*
+ * The terminal once more, opened not to block: ctrl-C empties its queue, and a read that poll() had promised
+ * a character would then wait with SIGINT blocked. Standard input itself may be others' too, and stays as it
+ * is.
+ */
+static int terminal = STDIN_FILENO;
+
 /* libedit asks for a character: serve everything else until there is one. */
 static int get_char(EditLine *el, wchar_t *out)
 {
@@ -37,7 +45,7 @@ static int get_char(EditLine *el, wchar_t *out)
 	do {
 		if (loop_wait(app_of(el), STDIN_FILENO) == LOOP_QUIT)
 			return 0;
-		n = read(STDIN_FILENO, &byte, 1);
+		n = read(terminal, &byte, 1);
 	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
 	if (n <= 0)
 		return 0;
@@ -142,7 +150,12 @@ int prompt_edit(struct app *app)
 	el_set(el, EL_BIND, "^I", "complete", NULL);
 	app->redraw = redraw;
 	app->redraw_arg = el;
+	terminal = open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (terminal < 0)
+		terminal = STDIN_FILENO;
 	read_commands(app, el, past);
+	if (terminal != STDIN_FILENO)
+		close(terminal);
 	app->redraw = NULL;
 	el_end(el); /* puts the terminal back */
 	history_end(past);
