@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -57,6 +58,8 @@ void context_leave(struct unapi_context *c)
 
 	if (left && inbox_must_wake(&c->inbox))
 		context_wake_fd(c);
+	/* After may_sleep: a timer that becomes the earliest from now on wakes the context. */
+	timers_arm_fd(c);
 	__atomic_store_n(&c->runner, 0, __ATOMIC_RELEASE);
 }
 
@@ -110,6 +113,9 @@ static void *context_thread(void *arg)
 
 	while (context_enter(c, false))
 		napi_nap(&nap, UINT64_MAX);
+	/* Timers expire when they say, not when it saves power. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	c->own_thread = true;
 	inbox_awake(&c->inbox);
 	while (!__atomic_load_n(&c->stop, __ATOMIC_ACQUIRE)) {
 		/* while work goes on, no more system calls than one look a budget */
@@ -122,6 +128,7 @@ static void *context_thread(void *arg)
 			net_rx_action(c);
 		context_run_ticks(c);
 	}
+	c->own_thread = false;
 	context_leave(c);
 	return NULL;
 }
@@ -216,6 +223,7 @@ static void free_context(struct unapi_context *c)
 	if (c->timerfd >= 0)
 		close(c->timerfd);
 	pthread_mutex_destroy(&c->call_lock);
+	pthread_mutex_destroy(&c->timer_lock);
 	free(c);
 }
 
@@ -242,6 +250,9 @@ int unapi_context_create(const struct unapi_context_conf *conf, struct unapi_con
 	INIT_LIST_HEAD(&c->poll_list);
 	INIT_LIST_HEAD(&c->instances);
 	pthread_mutex_init(&c->call_lock, NULL);
+	pthread_mutex_init(&c->timer_lock, NULL);
+	c->timer_next = c->timerfd_at = UINT64_MAX;
+	timer_init(&c->tick_timer, c, context_tick);
 	rc = open_fds(c);
 	if (rc) {
 		free_context(c);

@@ -4,13 +4,13 @@
  *
  * An epoll item's data is the address of an instance, of a source with its lowest bit set, or of the
  * context's timerfd member; 0 is the wake-up, or an event that was taken back while it waited for its turn.
- * Vectors, wake-up and timer are edge triggered: each write is reported once and nothing is ever read.
+ * Timers are in timer.c; the timerfd only wakes. Vectors, wake-up and timer are edge triggered: each write is
+ * reported once and nothing is ever read.
  */
 #include "core/napi/internal.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <time.h>
 
 #define EV_SOURCE 1UL
@@ -27,6 +27,10 @@ static int epoll_take(struct unapi_context *c, int64_t timeout_ns)
 	static bool no_pwait2; /* relaxed: the worst is one more try */
 	int n;
 
+	if (timeout_ns && c->own_thread && !READ_ONCE(no_pwait2))
+		timeout_ns = timers_wait(c, timeout_ns);
+	else if (timeout_ns)
+		timers_arm_fd(c); /* not subject to the application thread's timer slack */
 	if (timeout_ns > 0 && !READ_ONCE(no_pwait2)) {
 		struct timespec ts = {.tv_sec = timeout_ns / (int64_t)NSEC_PER_SEC,
 				      .tv_nsec = timeout_ns % (int64_t)NSEC_PER_SEC};
@@ -35,6 +39,7 @@ static int epoll_take(struct unapi_context *c, int64_t timeout_ns)
 		if (n >= 0 || errno != ENOSYS)
 			return n < 0 ? -errno : n;
 		WRITE_ONCE(no_pwait2, true); /* Linux before 5.11 */
+		timers_arm_fd(c);
 	}
 	if (timeout_ns > 0) {
 		timeout_ns = (timeout_ns - 1) / (int64_t)NSEC_PER_MSEC + 1;
@@ -63,7 +68,7 @@ static void dispatch(struct unapi_context *c)
 		if (!data)
 			continue;
 		if (data == (uintptr_t)&c->timerfd) {
-			c->tick_fired = true;
+			c->timerfd_at = UINT64_MAX;
 		} else if (data & EV_SOURCE) {
 			struct unapi_source *src = (struct unapi_source *)(data & ~EV_SOURCE);
 
@@ -104,9 +109,12 @@ int context_look(struct unapi_context *c, int64_t timeout_ns)
 		else
 			ledger_add(&c->stats.waits, 1);
 	}
-	if (unlikely(unapi_virtual_now) && timeout_ns > 0) {
-		unapi_clock_sleep((uint64_t)timeout_ns); /* the test's time passes, without waiting */
-		timeout_ns = 0;
+	if (unlikely(unapi_virtual_now) && timeout_ns) {
+		timeout_ns = timers_wait(c, timeout_ns);
+		if (timeout_ns > 0) {
+			unapi_clock_sleep((uint64_t)timeout_ns); /* the test's time passes, without waiting */
+			timeout_ns = 0;
+		}
 	}
 	n = epoll_take(c, timeout_ns);
 	inbox_awake(&c->inbox);
@@ -120,6 +128,7 @@ int context_look(struct unapi_context *c, int64_t timeout_ns)
 	c->event_next = 0;
 	c->nr_events = n;
 	dispatch(c);
+	timers_run(c);
 	return 0;
 }
 
@@ -179,24 +188,15 @@ void unapi_context_del_source(struct unapi_source *src)
 }
 
 /* The tick: armed by the first packet after the last one, so that without packets there is none. */
-static void arm_tick(struct unapi_context *c)
+void context_tick(struct unapi_timer *t)
 {
-	struct itimerspec its = {.it_value = {.tv_sec = (time_t)(UNAPI_TICK_NS / NSEC_PER_SEC),
-					      .tv_nsec = (long)(UNAPI_TICK_NS % NSEC_PER_SEC)}};
-
-	c->tick_armed = true;
-	if (unlikely(unapi_virtual_now))
-		c->tick_at_ns = unapi_clock_ns() + UNAPI_TICK_NS;
-	else
-		timerfd_settime(c->timerfd, 0, &its, NULL);
+	t->ctx->tick_fired = true; /* the ticks come after the polls */
 }
 
 void context_run_ticks(struct unapi_context *c)
 {
 	struct unapi_tick *tick;
 
-	if (unlikely(unapi_virtual_now) && c->tick_armed && unapi_clock_ns() >= c->tick_at_ns)
-		c->tick_fired = true;
 	if (unlikely(c->tick_fired)) {
 		c->tick_fired = c->tick_armed = false;
 		WRITE_ONCE(c->moved, 0);
@@ -205,8 +205,10 @@ void context_run_ticks(struct unapi_context *c)
 			tick->fn(tick);
 		}
 	}
-	if (!c->tick_armed && READ_ONCE(c->moved) && c->ticks)
-		arm_tick(c);
+	if (!c->tick_armed && READ_ONCE(c->moved) && c->ticks) {
+		c->tick_armed = true;
+		timer_start(&c->tick_timer, UNAPI_TICK_NS);
+	}
 }
 
 static void add_tick(void *arg)

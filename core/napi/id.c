@@ -8,7 +8,7 @@
 
 static struct napi_struct *buckets[ID_BUCKETS]; /* guarded by the control lock */
 
-static struct napi_struct *find(unsigned int id)
+struct napi_struct *napi_id_find(unsigned int id)
 {
 	struct napi_struct *n;
 
@@ -24,7 +24,7 @@ void napi_id_new(struct napi_struct *n)
 	do {
 		if (++last < NAPI_ID_MIN) /* it has wrapped */
 			last = NAPI_ID_MIN;
-	} while (find(last));
+	} while (napi_id_find(last));
 	n->id_next = buckets[last % ID_BUCKETS];
 	buckets[last % ID_BUCKETS] = n;
 	WRITE_ONCE(n->napi_id, last);
@@ -48,7 +48,7 @@ struct napi_struct *napi_by_id(unsigned int id)
 	if (id < NAPI_ID_MIN)
 		return NULL;
 	pthread_mutex_lock(&napi_control_lock);
-	n = find(id);
+	n = napi_id_find(id);
 	pthread_mutex_unlock(&napi_control_lock);
 	return n;
 }

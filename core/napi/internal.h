@@ -33,7 +33,9 @@ struct unapi_context {
 	uint64_t limit_cycles;	 /* netdev_budget_usecs */
 	uint64_t look_tsc;	 /* when it looked */
 	bool tick_armed, tick_fired;
-	uint64_t tick_at_ns; /* on the virtual clock */
+	struct unapi_timer tick_timer;
+	bool own_thread;     /* run by a thread of the library's */
+	uint64_t timerfd_at; /* when the timerfd will fire, UINT64_MAX never */
 	struct unapi_tick *ticks, *next_tick;
 	struct epoll_event events[CONTEXT_EVENTS]; /* being dispatched: @event_next up to @nr_events */
 	int event_next, nr_events;
@@ -48,6 +50,11 @@ struct unapi_context {
 	int nr_calls;
 	int moved; /* packets moved since the last tick */
 	int stop;
+	/* When the earliest timer expires, UINT64_MAX none: written under @timer_lock, read by anyone. */
+	uint64_t timer_next;
+	pthread_mutex_t timer_lock; /* guards the heap and the timers in it; nothing is locked under it */
+	struct unapi_timer *timers; /* the earliest; a pairing heap */
+	struct unapi_timer *timer_running; /* whose callback runs */
 
 	/* Set once, or slow. */
 	int epfd, wakefd, timerfd;
@@ -86,14 +93,33 @@ uint64_t napi_deadline(uint64_t timeout_ns);
 
 /* events.c */
 int context_look(struct unapi_context *c, int64_t timeout_ns);
+void context_tick(struct unapi_timer *t);
 void context_run_ticks(struct unapi_context *c);
 int context_attach(struct unapi_context *c, struct napi_struct *n);
 /* By the runner, between polls: the handler neither runs nor will run after it. */
 void context_detach(struct unapi_context *c, struct napi_struct *n);
 void context_forget_event(struct unapi_context *c, void *ptr);
 
+/* timer.c */
+void timer_init(struct unapi_timer *t, struct unapi_context *c, void (*fn)(struct unapi_timer *t));
+/* Any thread. Instead of an earlier start; never earlier than @ns from now. */
+void timer_start(struct unapi_timer *t, uint64_t ns);
+/* When it returned the callback neither runs nor will run, unless it is the caller. */
+void timer_cancel(struct unapi_timer *t);
+/* Nobody else starts or cancels it meanwhile. What is pending stays pending. */
+void timer_move(struct unapi_timer *t, struct unapi_context *c);
+/* By the runner: call what has expired. */
+void timers_run(struct unapi_context *c);
+/* By the runner: how long until the next one, at most @timeout_ns (negative: for ever). */
+int64_t timers_wait(struct unapi_context *c, int64_t timeout_ns);
+/* By the runner: let the timerfd tell whoever waits for the context's descriptor. */
+void timers_arm_fd(struct unapi_context *c);
+
 /* schedule.c */
 void napi_queue(struct napi_struct *n);
+/* The owner's completion, after its poll was charged. */
+bool napi_complete_owned(struct napi_thread *t, struct napi_struct *n, int work_done);
+void napi_watchdog(struct unapi_timer *t);
 void napi_violation(struct napi_struct *n, const char *what);
 
 /* net_rx.c */
@@ -106,7 +132,11 @@ void napi_caller_release(struct napi_struct *n);
 /* Under the control lock. If this thread polls it, outside a poll, it hands over at once. */
 void napi_ask_mode(struct napi_struct *n, bool busy);
 
+/* busy_loop.c */
+bool napi_held(const struct napi_struct *n);
+
 /* id.c; under the control lock */
+struct napi_struct *napi_id_find(unsigned int id);
 void napi_id_new(struct napi_struct *n);
 void napi_id_drop(struct napi_struct *n);
 

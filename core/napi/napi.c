@@ -37,6 +37,7 @@ int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char 
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	INIT_LIST_HEAD(&n->poll_list);
 	INIT_LIST_HEAD(&n->dev_list);
+	timer_init(&n->timer, ctx, napi_watchdog);
 	pthread_mutex_lock(&napi_control_lock);
 	list_add_tail(&n->ctx_list, &ctx->instances);
 	pthread_mutex_unlock(&napi_control_lock);
@@ -61,6 +62,14 @@ int unapi_napi_del(struct napi_struct *n)
 	list_del_init(&n->ctx_list);
 	pthread_mutex_unlock(&napi_control_lock);
 	__atomic_store_n(&n->state, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int unapi_napi_set_gro(struct napi_struct *n, const struct unapi_gro_ops *ops)
+{
+	if (!at_rest(n))
+		return unapi_fail(EBUSY, "%s: GRO can be changed only while it is disabled", n->name);
+	n->gro = ops;
 	return 0;
 }
 
@@ -152,6 +161,8 @@ static int take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 
 	if (unapi_in_poll())
 		return unapi_fail(EDEADLK, "%s: %s from a poll method", n->name, what);
+	if (napi_this_thread.busy == n)
+		return unapi_fail(EDEADLK, "%s: %s from a busy loop over it", n->name, what);
 	if (!napi_state_take_begin(&n->state))
 		return unapi_fail(EBUSY, "%s: it is being disabled or moved", n->name);
 	if (!napi_polled_by_me(n) && READ_ONCE(n->poller))
@@ -173,6 +184,13 @@ static int take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 					  n->name, what, (unsigned long long)tid);
 		return unapi_fail(ETIMEDOUT, "%s: %s: its context %s did not let go of it", n->name, what,
 				  n->ctx->name);
+	}
+	/* One that has let go may still be about to start the timer. */
+	while (napi_held(n)) {
+		if (napi_nap(&nap, deadline))
+			continue;
+		resume(n);
+		return unapi_fail(ETIMEDOUT, "%s: %s: a busy loop over it does not end", n->name, what);
 	}
 	if (context_call_until(n->ctx, detach, n, deadline)) {
 		resume(n);
@@ -226,6 +244,7 @@ int napi_disable_timeout(struct napi_struct *n, uint64_t ns)
 	if (n->napi_id)
 		napi_id_drop(n);
 	pthread_mutex_unlock(&napi_control_lock);
+	timer_cancel(&n->timer); /* every start was inside a poll, or by a holder: none is left */
 	napi_state_rest(&n->state);
 	return 0;
 }
@@ -237,6 +256,7 @@ int napi_disable(struct napi_struct *n)
 
 static void set_home(struct napi_struct *n, struct unapi_context *ctx)
 {
+	timer_move(&n->timer, ctx);
 	pthread_mutex_lock(&napi_control_lock);
 	list_del_init(&n->ctx_list);
 	list_add_tail(&n->ctx_list, &ctx->instances);
@@ -293,8 +313,9 @@ static int wait_caller(struct napi_struct *n, uint64_t deadline)
 		return unapi_fail(ENOSYS, "%s: synchronize needs the membarrier system call: %s", n->name,
 				  strerror(errno));
 	/* acquire: what that poll did. A count that moved on says that a later poll has begun. */
-	while (__atomic_load_n(&n->in_poll, __ATOMIC_ACQUIRE) &&
-	       READ_ONCE(n->stats.polls_by[UNAPI_CAUSE_APP]) == polls)
+	while (__atomic_load_n(&n->stopping, __ATOMIC_ACQUIRE) ||
+	       (__atomic_load_n(&n->in_poll, __ATOMIC_ACQUIRE) &&
+		READ_ONCE(n->stats.polls_by[UNAPI_CAUSE_APP]) == polls))
 		if (!napi_nap(&nap, deadline))
 			return unapi_fail(ETIMEDOUT, "%s: thread %llu stays inside its poll", n->name,
 					  (unsigned long long)READ_ONCE(n->poller_tid));
@@ -317,12 +338,17 @@ int napi_synchronize(struct napi_struct *n)
 static void load_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
 {
 	const struct unapi_napi_stats *s = &n->stats;
+	uint64_t missed_deferred;
 	int i;
 
 	memset(st, 0, sizeof(*st));
 	/* Before the attempts it is subtracted from, which it never exceeds. */
 	st->missed = __atomic_load_n(&s->missed, __ATOMIC_ACQUIRE);
-	st->completions = READ_ONCE(s->completions) - st->missed;
+	missed_deferred = __atomic_load_n(&n->missed_deferred, __ATOMIC_ACQUIRE);
+	st->completions = READ_ONCE(s->completions) - (st->missed - missed_deferred);
+	st->deferred = READ_ONCE(s->deferred) - missed_deferred;
+	st->timer_starts = READ_ONCE(n->timer.starts);
+	st->timer_fires = READ_ONCE(n->timer.fires);
 	st->irqs = READ_ONCE(s->irqs);
 	st->schedules = READ_ONCE(s->schedules);
 	st->empty_polls = READ_ONCE(s->empty_polls);

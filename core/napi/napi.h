@@ -32,6 +32,18 @@ int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn);
  * poller. */
 int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns);
 
+/*
+ * Software GRO, as far as the scheduler knows it. Called by the owner; "old" are packets held since before
+ * the present millisecond.
+ */
+struct unapi_gro_ops {
+	bool (*held)(struct napi_struct *n);
+	void (*flush_old)(struct napi_struct *n);
+	void (*flush_all)(struct napi_struct *n);
+};
+/* NULL: none. While the instance is disabled (-EBUSY). */
+int unapi_napi_set_gro(struct napi_struct *n, const struct unapi_gro_ops *ops);
+
 /* Schedule, charging the polls that follow to @cause. */
 bool unapi_napi_schedule_cause(struct napi_struct *n, enum unapi_poll_cause cause);
 

@@ -28,14 +28,20 @@ static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, s
 		napi_violation(n, "returned less than its budget without completing");
 	if (unlikely(napi_state_read(&n->state) & NAPIF_DISABLE)) {
 		/* Hand over to napi_disable(), or poll the last MISSED; the interrupt stays masked. */
-		ledger_add(&n->stats.completions, 1);
-		ledger_cycles(t, n);
-		if (napi_state_complete(&n->state) & NAPIF_MISSED) {
-			ledger_add(&n->stats.missed, 1);
-			napi_queue(n);
-		}
+		napi_complete_owned(t, n, 0);
 		return;
 	}
+	if (unlikely(napi_state_read(&n->state) & NAPIF_PREFER_BUSY_POLL)) {
+		enum unapi_poll_cause cause = n->cause;
+
+		/* Let go, for the busy poller to take it. If no timer polls it should that one be gone, it
+		 * is asked for again. */
+		if (napi_complete_owned(t, n, work))
+			unapi_napi_schedule_cause(n, cause);
+		return;
+	}
+	if (n->gro)
+		n->gro->flush_old(n);
 	ledger_cycles(t, n);
 	list_add_tail(&n->poll_list, repoll);
 }

@@ -77,6 +77,54 @@ void napi_violation(struct napi_struct *n, const char *what)
 			  what);
 }
 
+bool napi_complete_owned(struct napi_thread *t, struct napi_struct *n, int work_done)
+{
+	uint64_t timeout = 0;
+	bool unmask = true;
+
+	if (work_done) {
+		if (n->gro && n->gro->held(n))
+			timeout = READ_ONCE(n->gro_flush_timeout);
+		n->defer_hard_irqs_count = (int)READ_ONCE(n->defer_hard_irqs);
+	}
+	if (n->defer_hard_irqs_count > 0) {
+		n->defer_hard_irqs_count--;
+		timeout = READ_ONCE(n->gro_flush_timeout);
+		unmask = !timeout;
+	}
+	if (n->gro) {
+		if (timeout)
+			n->gro->flush_old(n);
+		else
+			n->gro->flush_all(n);
+	}
+	/* Everything that needs ownership comes before the exchange. */
+	ledger_cycles(t, n);
+	ledger_add(unmask ? &n->stats.completions : &n->stats.deferred, 1);
+	if (unlikely(napi_state_complete(&n->state) & NAPIF_MISSED)) {
+		/* Somebody asked meanwhile: ownership was kept, poll once more, behind everything queued. */
+		ledger_add(&n->stats.missed, 1);
+		if (!unmask)
+			ledger_add(&n->missed_deferred, 1);
+		napi_queue(n);
+		return false;
+	}
+	/* Not before: an expiry that finds SCHED does nothing, and none would follow. The instance may be
+	 * somebody else's by now, which at most moves its timer; it and its home stay while this thread is
+	 * inside its poll or holds it. */
+	if (timeout)
+		timer_start(&n->timer, timeout);
+	return unmask;
+}
+
+void napi_watchdog(struct unapi_timer *t)
+{
+	struct napi_struct *n = container_of(t, struct napi_struct, timer);
+
+	if (napi_state_watchdog(&n->state))
+		queue_for(n, UNAPI_CAUSE_REPOLL);
+}
+
 bool napi_complete_done(struct napi_struct *n, int work_done)
 {
 	struct napi_thread *t = &napi_this_thread;
@@ -87,15 +135,7 @@ bool napi_complete_done(struct napi_struct *n, int work_done)
 		napi_violation(n, t->polling == n ? "completed twice" : "was completed outside its poll");
 		return false;
 	}
-	/* Everything that needs ownership comes before the exchange. */
 	ledger_work(n, work_done, n->weight);
-	ledger_cycles(t, n);
-	ledger_add(&n->stats.completions, 1);
 	t->completed = true;
-	if (likely(!(napi_state_complete(&n->state) & NAPIF_MISSED)))
-		return true;
-	/* Somebody asked meanwhile: ownership was kept, poll once more, behind everything queued. */
-	ledger_add(&n->stats.missed, 1);
-	napi_queue(n);
-	return false;
+	return napi_complete_owned(t, n, work_done);
 }

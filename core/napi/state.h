@@ -170,6 +170,60 @@ static inline bool napi_state_enable(unsigned long *state)
 }
 
 /*
+ * The timer's question, napi_watchdog(): true makes the caller the owner, who must queue it. If somebody owns
+ * it, that owner's completion decides about the next timer, so nothing is left behind, not even MISSED: no
+ * event of the device is told here. Whoever preferred to busy poll had its time: the mark goes.
+ */
+static inline bool napi_state_watchdog(unsigned long *state)
+{
+	unsigned long old = napi_state_read(state);
+
+	do {
+		if (old & (NAPIF_DISABLE | NAPIF_SCHED))
+			return false;
+	} while (!napi_state_cas(state, &old, (old | NAPIF_SCHED) & ~NAPIF_PREFER_BUSY_POLL));
+	return true;
+}
+
+/*
+ * The busy loop. SCHED and IN_BUSY_POLL are taken in one exchange, so that of two busy pollers one loses, and
+ * no completion can come between the two bits.
+ */
+static inline bool napi_state_busy_begin(unsigned long *state)
+{
+	unsigned long old = napi_state_read(state);
+
+	do {
+		if (old & (NAPIF_DISABLE | NAPIF_SCHED | NAPIF_IN_BUSY_POLL))
+			return false;
+	} while (!napi_state_cas(state, &old, old | NAPIF_SCHED | NAPIF_IN_BUSY_POLL));
+	return true;
+}
+
+/* Ask the present owner to hand over. Relaxed: the mark tells of nothing but itself. Looked at first, so that
+ * a loser that spins does not write. */
+static inline void napi_state_prefer(unsigned long *state)
+{
+	if (!(napi_state_read(state) & NAPIF_PREFER_BUSY_POLL))
+		__atomic_fetch_or(state, NAPIF_PREFER_BUSY_POLL, __ATOMIC_RELAXED);
+}
+
+/* End of the busy loop; SCHED is still held. Requests of before are forgotten, because either one more poll
+ * answers them, or the timer. Acquire: that poll sees what they were about. */
+static inline void napi_state_busy_stop(unsigned long *state)
+{
+	__atomic_fetch_and(state, ~(NAPIF_MISSED | NAPIF_IN_BUSY_POLL), __ATOMIC_ACQUIRE);
+}
+
+/* ... and let go without a poll; the caller then starts the timer, never before: it would find SCHED and do
+ * nothing. A MISSED that came since stop stays, and costs the next completion one more poll; its event is the
+ * timer's. Release: the next owner sees what this one did. */
+static inline void napi_state_busy_let_go(unsigned long *state)
+{
+	__atomic_fetch_and(state, ~NAPIF_SCHED, __ATOMIC_RELEASE);
+}
+
+/*
  * Caller polling. What an application is asked to do is in the same word as what it does: BUSY_ASKED is the
  * mode asked for, so that a change of mode, a disable and the application's begin and end are ordered by the
  * word itself.

@@ -66,16 +66,19 @@ enum unapi_poll_cause {
 /* What an instance has done since it was added, as unapi_napi_get_stats() gives it. Each value is loaded
  * whole; different values may be from different moments. */
 struct unapi_napi_stats {
-	uint64_t irqs;	      /* interrupts taken: runs of the interrupt handler */
-	uint64_t schedules;   /* times ownership was taken to be polled */
-	uint64_t missed;      /* completions that found MISSED and polled again */
-	uint64_t polls;	      /* calls of the poll method: the sum of polls_by */
-	uint64_t empty_polls; /* of these, returned 0 */
-	uint64_t full_polls;  /* of these, used the whole budget */
-	uint64_t work;	      /* packets delivered by polls */
-	uint64_t completions; /* napi_complete_done() that returned true */
-	uint64_t violations;  /* contract violations of the poll method, survived */
-	uint64_t handovers;   /* times a caller-polling application was asked to let go, and did */
+	uint64_t irqs;	       /* interrupts taken: runs of the interrupt handler */
+	uint64_t schedules;    /* times ownership was taken to be polled */
+	uint64_t missed;       /* completions that found MISSED and polled again */
+	uint64_t polls;	       /* calls of the poll method: the sum of polls_by */
+	uint64_t empty_polls;  /* of these, returned 0 */
+	uint64_t full_polls;   /* of these, used the whole budget */
+	uint64_t work;	       /* packets delivered by polls */
+	uint64_t completions;  /* napi_complete_done() that returned true */
+	uint64_t deferred;     /* completions that left the interrupt masked and started the timer instead */
+	uint64_t timer_starts; /* times the timer was started */
+	uint64_t timer_fires;  /* times it expired */
+	uint64_t violations;   /* contract violations of the poll method, survived */
+	uint64_t handovers;    /* times a caller-polling application was asked to let go, and did */
 	uint64_t polls_by[UNAPI_NR_CAUSES];
 	uint64_t cycles_by[UNAPI_NR_CAUSES]; /* TSC cycles of polling (caller polling: from begin to end) */
 };
@@ -88,6 +91,20 @@ typedef int (*napi_poll_fn)(struct napi_struct *n, int budget);
  * not, and napi_schedule(). Runs on the home context's thread. */
 typedef void (*napi_irq_fn)(struct napi_struct *n);
 
+/* A timer of a context; its members are the library's. */
+struct unapi_timer {
+	uint64_t expires; /* CLOCK_MONOTONIC */
+	void (*fn)(struct unapi_timer *t);
+	struct unapi_context *ctx; /* where it expires */
+	struct unapi_timer *child, *next,
+		*prev; /* in that context's heap; guarded, as the rest, by its lock */
+	uint64_t starts, fires;
+	bool pending;
+};
+
+/* What software GRO, if there is any, does for an instance. All are called by its owner. */
+struct unapi_gro_ops;
+
 /* An instance. Embedded in a driver's structure, zeroed before it is added; its members are the library's. */
 struct napi_struct {
 	/* what every poll touches */
@@ -97,17 +114,22 @@ struct napi_struct {
 	int defer_hard_irqs_count; /* owner only */
 	struct unapi_context *ctx; /* home; changed while owned, under the control lock */
 	uint8_t cause;		   /* enum unapi_poll_cause of the present ownership; owner only */
-	uint8_t in_poll;	   /* a caller-polling application is inside the poll method */
+	uint8_t in_poll;	   /* an application is inside the poll method */
 	uint8_t reported;	   /* a contract violation was logged */
 	uint8_t pad;
-	const void *poller;	    /* identifies the application thread that polls it; NULL none */
-	struct list_head poll_list; /* in the home context's lists; whoever runs that context */
-	uint64_t acquired_cycles;   /* TSC when caller polling began, or its last sample; owner only */
+	const void *poller;	      /* identifies the application thread that polls it; NULL none */
+	unsigned int defer_hard_irqs; /* settings: written at any time, each read once a completion */
+	uint64_t gro_flush_timeout;
+	const struct unapi_gro_ops *gro; /* NULL: holds nothing */
+	struct list_head poll_list;	 /* in the home context's lists; whoever runs that context */
+	uint64_t acquired_cycles;	 /* TSC when caller polling began, or its last sample; owner only */
 
 	/* Written by the owner only (@irqs: by whoever runs the home context). Not counted but derived:
-	 * @polls;
-	 * @completions counts attempts, those that found MISSED included. */
+	 * @polls; @timer_starts and @timer_fires, which are in @timer;
+	 * @completions and @deferred count attempts, those that found MISSED included. */
 	struct unapi_napi_stats stats;
+	uint64_t missed_deferred; /* of stats.missed, those that would have been deferred */
+	struct unapi_timer timer; /* the one timer: deferral and GRO flush */
 
 	/* slow */
 	struct napi_struct *inbox_next; /* link in the home context's inbox; owner only */
@@ -116,6 +138,8 @@ struct napi_struct {
 	uint64_t last_poll_ns;		/* when such an application was last seen polling (sampled) */
 	uint64_t poller_tid;		/* which thread that is; 0 none */
 	uint64_t irqs_drained;		/* interrupts raised that were read out of the eventfd */
+	int holders;			/* threads in napi_busy_loop() that may look at it */
+	int stopping;			/* of these, inside their last poll */
 	unsigned int napi_id;		/* >= 8193 while enabled, 0 otherwise */
 	int irq_fd;			/* its vector's eventfd, -1 none */
 	napi_irq_fn irq_fn;
@@ -206,7 +230,7 @@ UNAPI_API bool napi_if_scheduled_mark_missed(struct napi_struct *n);
  * @work_done: packets this poll delivered, < budget
  *
  * Owner only, from the poll method. True: unmask the interrupt. False: somebody else will poll (MISSED, a
- * busy poller), leave it masked.
+ * busy poller, or the timer that defers the interrupt), leave it masked.
  */
 UNAPI_API bool napi_complete_done(struct napi_struct *n, int work_done);
 
@@ -214,6 +238,39 @@ static inline bool napi_complete(struct napi_struct *n)
 {
 	return napi_complete_done(n, 0);
 }
+
+/*
+ * Software interrupt coalescing. With both settings above 0, a completion that delivered packets leaves the
+ * interrupt masked and starts a timer of gro_flush_timeout instead, which polls; only after defer_hard_irqs
+ * such polls found nothing the interrupt is unmasked. Both are 0 at first, and may be changed at any time by
+ * any thread: a countdown that runs is not touched, and a started timer is not shortened. The number of polls
+ * counts from the next completion with packets, the time from the timer's next start. They stay through
+ * napi_disable() and napi_enable().
+ */
+
+/** unapi_napi_set_defer_hard_irqs() - polls to defer the interrupt for. -ERANGE above INT32_MAX */
+UNAPI_API int unapi_napi_set_defer_hard_irqs(struct napi_struct *n, uint32_t polls);
+UNAPI_API uint32_t unapi_napi_defer_hard_irqs(const struct napi_struct *n);
+/** unapi_napi_set_gro_flush_timeout() - nanoseconds between them, and until held packets are flushed. 0 */
+UNAPI_API int unapi_napi_set_gro_flush_timeout(struct napi_struct *n, uint64_t ns);
+UNAPI_API uint64_t unapi_napi_gro_flush_timeout(const struct napi_struct *n);
+
+/**
+ * napi_busy_loop() - poll an instance from this thread until @loop_end says so
+ * @loop_end: called after every try with @arg and the time of the start (unapi_napi_busy_clock()); NULL: try
+ * once
+ * @prefer: leave the instance to its timer at the end, and have its owner hand it over if there is one
+ * @budget: for each poll; 0: no packets are taken
+ *
+ * While it has the instance no completion unmasks; while somebody else has it, this spins. It lets go now and
+ * then, to run the home context if no other thread does, and when the instance is to be disabled or moved,
+ * which waits for @loop_end to return. Not from a poll method or another busy loop (-EDEADLK). 0; -ENOENT if
+ * no instance has this id, at first or any more. Kernel: net/core/dev.c napi_busy_loop().
+ */
+UNAPI_API int napi_busy_loop(unsigned int napi_id, bool (*loop_end)(void *arg, unsigned long start),
+			     void *arg, bool prefer, uint16_t budget);
+/** unapi_napi_busy_clock() - now, in units of 1024 ns, as napi_busy_loop() tells its start */
+UNAPI_API unsigned long unapi_napi_busy_clock(void);
 
 /*
  * Poll modes and caller polling.
