@@ -196,16 +196,15 @@ static void resched(struct busy *b)
 int napi_busy_loop(unsigned int napi_id, bool (*loop_end)(void *arg, unsigned long start), void *arg,
 		   bool prefer, uint16_t budget)
 {
-	struct napi_thread *t = &napi_this_thread;
 	struct busy b = {.prefer = prefer, .budget = budget};
 	unsigned long start = loop_end ? unapi_napi_busy_clock() : 0;
 	int rc = 0;
 
-	if (unapi_in_poll() || t->in_busy_loop)
+	if (unapi_in_poll() || napi_this_thread.in_busy_loop)
 		return unapi_fail(EDEADLK,
 				  "napi %u: a busy loop cannot begin in a poll method or another one",
 				  napi_id);
-	t->in_busy_loop = true;
+	napi_this_thread.in_busy_loop = true;
 	for (;;) {
 		if (!b.n) {
 			rc = hold(&b, napi_id);
@@ -227,6 +226,6 @@ int napi_busy_loop(unsigned int napi_id, bool (*loop_end)(void *arg, unsigned lo
 	if (b.own)
 		stop(&b);
 	let_go(&b);
-	t->in_busy_loop = false;
+	napi_this_thread.in_busy_loop = false;
 	return rc ? unapi_fail(ENOENT, "napi %u: no enabled instance has this id", napi_id) : 0;
 }
