@@ -50,6 +50,7 @@ struct unapi_context {
 	int nr_calls;
 	int moved; /* packets moved since the last tick */
 	int stop;
+	unsigned int watched; /* descriptors ever added; see epoll_add() */
 	/* When the earliest timer expires, UINT64_MAX none: written under @timer_lock, read by anyone. */
 	uint64_t timer_next;
 	pthread_mutex_t timer_lock; /* guards the heap and the timers in it; nothing is locked under it */
