@@ -103,8 +103,8 @@ static int poll_once(struct busy *b)
 		napi_violation(n, "completed after using its whole budget");
 	if (!t->completed)
 		ledger_work(n, work, b->budget);
-	if (work > 0 && !READ_ONCE(n->ctx->moved))
-		WRITE_ONCE(n->ctx->moved, 1);
+	if (work > 0)
+		napi_moved(n);
 	return work;
 }
 
@@ -140,6 +140,7 @@ static void stop(struct busy *b)
 	if (unlikely(work < b->budget))
 		napi_violation(n, "returned less than its budget without completing");
 	ledger_cycles(t, n);
+	napi_state_requeue(&n->state);
 	napi_queue(n); /* there is more: its home goes on */
 }
 

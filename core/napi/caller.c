@@ -21,7 +21,7 @@ static void sample(struct napi_struct *n)
 	WRITE_ONCE(n->last_poll_ns, unapi_clock_ns());
 	if (n->stats.work != n->sampled_work) {
 		n->sampled_work = n->stats.work;
-		WRITE_ONCE(n->ctx->moved, 1); /* the housekeeping tick is the home context's */
+		napi_moved(n);
 	}
 }
 
@@ -163,7 +163,10 @@ int unapi_napi_set_mode(struct napi_struct *n, enum unapi_poll_mode mode)
 	if (mode != UNAPI_POLL_INTERRUPT && mode != UNAPI_POLL_BUSY)
 		return unapi_fail(EINVAL, "%s: there is no poll mode %d", n->name, (int)mode);
 	pthread_mutex_lock(&napi_control_lock);
-	if (mode == UNAPI_POLL_BUSY && !n->ctx->poller) {
+	if (mode == UNAPI_POLL_BUSY && n->own) {
+		rc = unapi_fail(EOPNOTSUPP,
+				"%s: it is polled by a thread of its own; set threaded to 0 first", n->name);
+	} else if (mode == UNAPI_POLL_BUSY && !n->ctx->poller) {
 		rc = unapi_fail(EOPNOTSUPP,
 				"%s: mode busy needs an application thread that polls, and none has declared "
 				"itself for context %s (unapi_context_set_poller)",

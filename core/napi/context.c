@@ -113,6 +113,7 @@ static void *context_thread(void *arg)
 
 	while (context_enter(c, false))
 		napi_nap(&nap, UINT64_MAX);
+	__atomic_store_n(&c->tid, gettid(), __ATOMIC_RELEASE);
 	/* Timers expire when they say, not when it saves power. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	c->own_thread = true;
@@ -125,7 +126,7 @@ static void *context_thread(void *arg)
 			context_look(c, 0);
 		context_run_calls(c);
 		if (has_work(c))
-			net_rx_action(c);
+			context_poll(c);
 		context_run_ticks(c);
 	}
 	c->own_thread = false;
@@ -271,7 +272,7 @@ int unapi_context_destroy(struct unapi_context *c)
 	if (unapi_in_poll())
 		return unapi_fail(EDEADLK, "%s: a context cannot be destroyed from a poll method", c->name);
 	pthread_mutex_lock(&napi_control_lock);
-	used = !list_empty(&c->instances) || c->nr_sources;
+	used = !list_empty(&c->instances) || c->nr_sources || c->nr_away;
 	threaded = c->thread_runs;
 	pthread_mutex_unlock(&napi_control_lock);
 	if (used || c->ticks)

@@ -192,7 +192,26 @@ void unapi_context_del_source(struct unapi_source *src)
 	pthread_mutex_unlock(&napi_control_lock);
 }
 
-/* The tick: armed by the first packet after the last one, so that without packets there is none. */
+/*
+ * The tick: armed by the first packet after the last one, so that without packets there is none.
+ *
+ * Packets may move on other threads than the one that ticks (threads of instances, other contexts of the same
+ * device). That thread takes back "armed" before "moved", both released: whoever then finds "moved" clear
+ * finds the tick unarmed and arms it. A packet that still found it set moved before the ticks that follow.
+ */
+static void arm_tick(struct unapi_context *c)
+{
+	if (!__atomic_exchange_n(&c->tick_armed, 1, __ATOMIC_ACQ_REL))
+		timer_start(&c->tick_timer, UNAPI_TICK_NS);
+}
+
+void context_first_moved(struct unapi_context *c)
+{
+	__atomic_store_n(&c->moved, 1, __ATOMIC_RELAXED);
+	if (READ_ONCE(c->ticks))
+		arm_tick(c);
+}
+
 void context_tick(struct unapi_timer *t)
 {
 	t->ctx->tick_fired = true; /* the ticks come after the polls */
@@ -203,16 +222,13 @@ void context_run_ticks(struct unapi_context *c)
 	struct unapi_tick *tick;
 
 	if (unlikely(c->tick_fired)) {
-		c->tick_fired = c->tick_armed = false;
-		WRITE_ONCE(c->moved, 0);
+		c->tick_fired = false;
+		__atomic_store_n(&c->tick_armed, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&c->moved, 0, __ATOMIC_RELEASE);
 		for (tick = c->ticks; tick; tick = c->next_tick) {
 			c->next_tick = tick->next; /* del_tick() moves it on */
 			tick->fn(tick);
 		}
-	}
-	if (!c->tick_armed && READ_ONCE(c->moved) && c->ticks) {
-		c->tick_armed = true;
-		timer_start(&c->tick_timer, UNAPI_TICK_NS);
 	}
 }
 
@@ -221,7 +237,8 @@ static void add_tick(void *arg)
 	struct unapi_tick *t = arg;
 
 	t->next = t->ctx->ticks;
-	t->ctx->ticks = t;
+	WRITE_ONCE(t->ctx->ticks, t);
+	WRITE_ONCE(t->ctx->moved, 0); /* packets of before armed nothing */
 }
 
 static void del_tick(void *arg)
@@ -231,7 +248,7 @@ static void del_tick(void *arg)
 	for (p = &t->ctx->ticks; *p && *p != t; p = &(*p)->next)
 		;
 	if (*p)
-		*p = t->next;
+		WRITE_ONCE(*p, t->next);
 	if (t->ctx->next_tick == t)
 		t->ctx->next_tick = t->next;
 }

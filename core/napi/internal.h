@@ -29,10 +29,11 @@ struct unapi_context {
 	/* Who holds @runner: */
 	struct list_head poll_list;
 	int netdev_budget;
+	unsigned int turns;	 /* polls since its thread began to busy poll; threaded.c */
 	unsigned int since_look; /* packets delivered since it looked at its descriptors */
 	uint64_t limit_cycles;	 /* netdev_budget_usecs */
 	uint64_t look_tsc;	 /* when it looked */
-	bool tick_armed, tick_fired;
+	bool tick_fired;
 	struct unapi_timer tick_timer;
 	bool own_thread;     /* run by a thread of the library's */
 	uint64_t timerfd_at; /* when the timerfd will fire, UINT64_MAX never */
@@ -48,7 +49,7 @@ struct unapi_context {
 	struct napi_inbox inbox;
 	int wake_asked;
 	int nr_calls;
-	int moved; /* packets moved since the last tick */
+	int moved, tick_armed; /* packets moved since the last tick, and its timer was started; events.c */
 	int stop;
 	unsigned int watched; /* descriptors ever added; see epoll_add() */
 	/* When the earliest timer expires, UINT64_MAX none: written under @timer_lock, read by anyone. */
@@ -61,12 +62,14 @@ struct unapi_context {
 	int epfd, wakefd, timerfd;
 	pthread_mutex_t call_lock; /* guards @calls and the calls in it */
 	struct context_call *calls;
-	struct list_head
-		instances; /* guarded by the control lock, like @poller, @thread_runs and @nr_sources */
+	struct list_head instances; /* guarded by the control lock, like what follows up to @thread_runs */
 	unsigned int nr_sources;
+	unsigned int nr_away; /* instances that have it as their home, but a thread of their own */
 	bool poller;
 	bool thread_runs;
 	pthread_t thread;
+	struct napi_struct *instance; /* the context is this instance's thread: threaded.c */
+	int tid;		      /* of the library's thread, 0 before it runs */
 	char name[48];
 };
 
@@ -96,6 +99,15 @@ uint64_t napi_deadline(uint64_t timeout_ns);
 int context_look(struct unapi_context *c, int64_t timeout_ns);
 void context_tick(struct unapi_timer *t);
 void context_run_ticks(struct unapi_context *c);
+void context_first_moved(struct unapi_context *c);
+/* Packets of @n moved: keep the ticks coming. By whoever polled it: its context stays meanwhile. */
+static inline void napi_moved(const struct napi_struct *n)
+{
+	struct unapi_context *c = n->tick_ctx ? n->tick_ctx : n->ctx;
+
+	if (unlikely(!__atomic_load_n(&c->moved, __ATOMIC_ACQUIRE)))
+		context_first_moved(c);
+}
 int context_attach(struct unapi_context *c, struct napi_struct *n);
 /* By the runner, between polls: the handler neither runs nor will run after it. */
 void context_detach(struct unapi_context *c, struct napi_struct *n);
@@ -116,6 +128,25 @@ int64_t timers_wait(struct unapi_context *c, int64_t timeout_ns);
 /* By the runner: let the timerfd tell whoever waits for the context's descriptor. */
 void timers_arm_fd(struct unapi_context *c);
 
+/* threaded.c */
+/* By the thread of @c, which has the instance queued: one poll. */
+void napi_thread_poll(struct unapi_context *c);
+/* Begin and end of being enabled, at rest: get the thread that is asked for, and its bits. */
+int napi_thread_enable(struct napi_struct *n);
+/* End the thread, if there is one. At rest. */
+void napi_thread_free(struct napi_struct *n);
+/* -EDEADLK on the instance's own thread. */
+int napi_refuse_own_thread(const struct napi_struct *n, const char *what);
+
+/* napi.c */
+/* Take ownership and the vector as disable does; then either rest, or place it and napi_resume() it. */
+int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns);
+/* Let a taken instance go on in @ctx, scheduled once. On failure it goes on where it was. */
+int napi_resume_in(struct napi_struct *n, struct unapi_context *ctx);
+/* Its present context is @ctx from now on. By its owner, or at rest. */
+void napi_place(struct napi_struct *n, struct unapi_context *ctx);
+bool napi_at_rest(const struct napi_struct *n);
+
 /* schedule.c */
 void napi_queue(struct napi_struct *n);
 /* The owner's completion, after its poll was charged. */
@@ -125,7 +156,16 @@ void napi_violation(struct napi_struct *n, const char *what);
 
 /* net_rx.c */
 void context_collect(struct unapi_context *c);
+/* Poll an instance that is on a list of the calling thread's, once; it goes to @repoll if it wants more. */
+int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_head *repoll);
 int net_rx_action(struct unapi_context *c);
+static inline void context_poll(struct unapi_context *c)
+{
+	if (c->instance)
+		napi_thread_poll(c);
+	else
+		net_rx_action(c);
+}
 
 /* caller.c */
 bool napi_polled_by_me(const struct napi_struct *n);

@@ -31,8 +31,9 @@ int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char 
 	memset(n, 0, sizeof(*n));
 	n->poll = poll;
 	n->weight = weight;
-	n->ctx = ctx;
+	n->ctx = n->home = ctx;
 	n->irq_fd = -1;
+	n->thread_conf = (struct unapi_thread_conf){.cpu = -1, .numa_node = -1};
 	n->cause = UNAPI_CAUSE_APP;
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	INIT_LIST_HEAD(&n->poll_list);
@@ -46,7 +47,7 @@ int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char 
 	return 0;
 }
 
-static bool at_rest(const struct napi_struct *n)
+bool napi_at_rest(const struct napi_struct *n)
 {
 	return (napi_state_read(&n->state) & (NAPIF_SCHED | NAPIF_NPSVC | NAPIF_DISABLE)) ==
 	       (NAPIF_SCHED | NAPIF_NPSVC);
@@ -56,8 +57,11 @@ int unapi_napi_del(struct napi_struct *n)
 {
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
 		return unapi_fail(EINVAL, "an instance that is not added cannot be deleted");
-	if (!at_rest(n))
+	if (!napi_at_rest(n))
 		return unapi_fail(EBUSY, "%s: enabled; napi_disable() comes before its deletion", n->name);
+	if (napi_refuse_own_thread(n, "deleted"))
+		return -EDEADLK;
+	napi_thread_free(n);
 	pthread_mutex_lock(&napi_control_lock);
 	list_del_init(&n->ctx_list);
 	pthread_mutex_unlock(&napi_control_lock);
@@ -67,7 +71,7 @@ int unapi_napi_del(struct napi_struct *n)
 
 int unapi_napi_set_gro(struct napi_struct *n, const struct unapi_gro_ops *ops)
 {
-	if (!at_rest(n))
+	if (!napi_at_rest(n))
 		return unapi_fail(EBUSY, "%s: GRO can be changed only while it is disabled", n->name);
 	n->gro = ops;
 	return 0;
@@ -80,7 +84,7 @@ static void handle_irq(struct napi_struct *n)
 
 int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn)
 {
-	if (!at_rest(n))
+	if (!napi_at_rest(n))
 		return unapi_fail(EBUSY, "%s: its interrupt can be changed only while it is disabled",
 				  n->name);
 	pthread_mutex_lock(&napi_control_lock); /* unapi_napi_irqs_raised() */
@@ -118,6 +122,9 @@ static void resume(struct napi_struct *n)
 {
 	n->cause = UNAPI_CAUSE_MODE_SWITCH;
 	ledger_add(&n->stats.schedules, 1);
+	if (n->ctx == n->own)
+		napi_state_set_threaded(&n->state, true, n->threaded == NETDEV_NAPI_THREADED_BUSY_POLL);
+	napi_state_requeue(&n->state);
 	napi_state_resume(&n->state);
 	napi_queue(n);
 }
@@ -138,7 +145,7 @@ static bool run_home(struct napi_struct *n)
 	context_collect(c);
 	queued = !list_empty(&n->poll_list);
 	if (queued)
-		net_rx_action(c);
+		context_poll(c);
 	if (rc == 0)
 		context_leave(c);
 	return queued;
@@ -155,7 +162,7 @@ static bool run_home(struct napi_struct *n)
  * - a scheduler between prep and queue: goes on by itself; DISABLE does not stop it;
  * - an application that polls: sees DISABLE at its next poll; if it is this thread, it lets go here.
  */
-static int take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
+int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 {
 	uint64_t deadline = napi_deadline(timeout_ns), nap = 0, tid;
 
@@ -200,24 +207,38 @@ static int take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 	return 0;
 }
 
+static void drop_id(struct napi_struct *n)
+{
+	pthread_mutex_lock(&napi_control_lock);
+	if (n->napi_id)
+		napi_id_drop(n);
+	pthread_mutex_unlock(&napi_control_lock);
+}
+
 int napi_enable(struct napi_struct *n)
 {
 	unsigned long v = napi_state_read(&n->state);
+	int rc;
 
 	if (!(v & NAPIF_LISTED))
 		return unapi_fail(EINVAL, "an instance that is not added cannot be enabled");
-	if (n->irq_fd >= 0 && at_rest(n))
-		drain_irq(n);
-	/* Before the vector is watched: an interrupt taken while it still rests would be refused. */
-	if (!napi_state_enable(&n->state))
+	if (!napi_at_rest(n))
 		return unapi_fail(EINVAL, "%s: enabled already", n->name);
 	pthread_mutex_lock(&napi_control_lock);
 	if (!(v & NAPIF_NO_BUSY_POLL))
 		napi_id_new(n);
 	pthread_mutex_unlock(&napi_control_lock);
+	rc = napi_thread_enable(n);
+	if (rc) {
+		drop_id(n);
+		return rc;
+	}
+	if (n->irq_fd >= 0)
+		drain_irq(n);
+	/* Before the vector is watched: an interrupt taken while it still rests would be refused. */
+	napi_state_enable(&n->state);
 	if (n->irq_fd >= 0) {
-		int rc = context_attach(n->ctx, n);
-
+		rc = context_attach(n->ctx, n);
 		if (rc) {
 			napi_disable(n);
 			return rc;
@@ -235,15 +256,12 @@ int napi_disable_timeout(struct napi_struct *n, uint64_t ns)
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
 		return unapi_fail(EINVAL, "an instance that is not added cannot be disabled");
-	if (!unapi_in_poll() && at_rest(n))
+	if (!unapi_in_poll() && napi_at_rest(n))
 		return unapi_fail(EALREADY, "%s: disabled already", n->name);
-	rc = take(n, "disable", ns);
+	rc = napi_take(n, "disable", ns);
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&napi_control_lock);
-	if (n->napi_id)
-		napi_id_drop(n);
-	pthread_mutex_unlock(&napi_control_lock);
+	drop_id(n);
 	timer_cancel(&n->timer); /* every start was inside a poll, or by a holder: none is left */
 	napi_state_rest(&n->state);
 	return 0;
@@ -254,7 +272,7 @@ int napi_disable(struct napi_struct *n)
 	return napi_disable_timeout(n, NAPI_CONTROL_TIMEOUT_NS);
 }
 
-static void set_home(struct napi_struct *n, struct unapi_context *ctx)
+void napi_place(struct napi_struct *n, struct unapi_context *ctx)
 {
 	timer_move(&n->timer, ctx);
 	pthread_mutex_lock(&napi_control_lock);
@@ -266,27 +284,18 @@ static void set_home(struct napi_struct *n, struct unapi_context *ctx)
 	pthread_mutex_unlock(&napi_control_lock);
 }
 
-int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns)
+int napi_resume_in(struct napi_struct *n, struct unapi_context *ctx)
 {
 	struct unapi_context *old = n->ctx;
 	int rc = 0;
 
-	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return unapi_fail(EINVAL, "an instance that is not added cannot be moved");
-	if (!unapi_in_poll() && at_rest(n)) {
-		set_home(n, ctx);
-		return 0;
-	}
-	rc = take(n, "move", timeout_ns);
-	if (rc)
-		return rc;
 	if (n->irq_fd >= 0)
 		drain_irq(n);
-	set_home(n, ctx);
+	napi_place(n, ctx);
 	if (n->irq_fd >= 0) {
 		rc = context_attach(ctx, n);
 		if (rc) {
-			set_home(n, old);
+			napi_place(n, old);
 			if (context_attach(old, n))
 				unapi_log(UNAPI_LOG_ERR, "%s: its interrupt is watched by nobody: %s",
 					  n->name, unapi_reason());
@@ -295,6 +304,42 @@ int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uin
 	/* An interrupt that came while no context watched was drained: this poll answers it. */
 	resume(n);
 	unapi_context_wake(n->ctx);
+	return rc;
+}
+
+/* Where it goes, and stays while it has no thread of its own. */
+static void set_home(struct napi_struct *n, struct unapi_context *ctx)
+{
+	pthread_mutex_lock(&napi_control_lock);
+	if (n->own) {
+		n->home->nr_away--;
+		ctx->nr_away++;
+	}
+	n->home = ctx;
+	pthread_mutex_unlock(&napi_control_lock);
+}
+
+int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns)
+{
+	int rc = 0;
+
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return unapi_fail(EINVAL, "an instance that is not added cannot be moved");
+	if (unapi_in_poll())
+		return unapi_fail(EDEADLK, "%s: move from a poll method", n->name);
+	if (n->own) {
+		set_home(n, ctx);
+		return 0;
+	}
+	if (napi_at_rest(n)) {
+		napi_place(n, ctx);
+	} else {
+		rc = napi_take(n, "move", timeout_ns);
+		if (!rc)
+			rc = napi_resume_in(n, ctx);
+	}
+	if (!rc)
+		set_home(n, ctx);
 	return rc;
 }
 
@@ -356,6 +401,7 @@ static void load_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
 	st->work = READ_ONCE(s->work);
 	st->violations = READ_ONCE(s->violations);
 	st->handovers = READ_ONCE(s->handovers);
+	st->thread_polls = READ_ONCE(s->thread_polls);
 	for (i = 0; i < UNAPI_NR_CAUSES; i++) {
 		st->polls_by[i] = READ_ONCE(s->polls_by[i]);
 		st->cycles_by[i] = READ_ONCE(s->cycles_by[i]);
@@ -429,4 +475,8 @@ void unapi_napi_get_info(const struct napi_struct *n, struct unapi_napi_info *in
 	info->poller_tid = READ_ONCE(n->poller_tid);
 	info->poller_seen_ns = info->poller_tid && now > seen ? now - seen : 0;
 	info->ctx = READ_ONCE(n->ctx);
+	info->threaded = napi_get_threaded(n);
+	pthread_mutex_lock(&napi_control_lock); /* @own goes under it */
+	info->thread_tid = n->own ? (uint64_t)READ_ONCE(n->own->tid) : 0;
+	pthread_mutex_unlock(&napi_control_lock);
 }

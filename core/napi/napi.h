@@ -16,6 +16,13 @@
 int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char *name, napi_poll_fn poll,
 		   int weight);
 
+/* The context whose ticks (context.h) are kept coming by this instance's packets; at first, and
+ * with NULL, those of the context that polls it. While it is disabled. */
+static inline void unapi_napi_set_tick_context(struct napi_struct *n, struct unapi_context *ctx)
+{
+	n->tick_ctx = ctx;
+}
+
 /* -EBUSY while enabled. The memory may be freed when it returned. */
 int unapi_napi_del(struct napi_struct *n);
 
@@ -29,7 +36,7 @@ int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn);
 /* Change the home context, at any time, also of an enabled instance under traffic: ownership is taken as by
  * napi_disable_timeout(), with its errors, the vector's eventfd drained and moved, the instance scheduled
  * once on its new home, charged to "mode switch". Mode BUSY goes back to INTERRUPT if the new home has no
- * poller. */
+ * poller. An instance with a thread of its own stays there, and goes to the new home when it loses it. */
 int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns);
 
 /*

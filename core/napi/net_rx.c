@@ -24,14 +24,22 @@ void context_collect(struct unapi_context *c)
 /* The instance is still ours after its poll: it used the whole budget, or broke its contract. */
 static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, struct list_head *repoll)
 {
+	unsigned long v = napi_state_read(&n->state);
+
+	if (unlikely(v & NAPIF_IN_BUSY_POLL)) { /* its thread busy polls: threaded.c */
+		if (n->gro)
+			n->gro->flush_old(n);
+		list_add_tail(&n->poll_list, repoll);
+		return;
+	}
 	if (unlikely(work < n->weight))
 		napi_violation(n, "returned less than its budget without completing");
-	if (unlikely(napi_state_read(&n->state) & NAPIF_DISABLE)) {
+	if (unlikely(v & NAPIF_DISABLE)) {
 		/* Hand over to napi_disable(), or poll the last MISSED; the interrupt stays masked. */
 		napi_complete_owned(t, n, 0);
 		return;
 	}
-	if (unlikely(napi_state_read(&n->state) & NAPIF_PREFER_BUSY_POLL)) {
+	if (unlikely(v & NAPIF_PREFER_BUSY_POLL)) {
 		enum unapi_poll_cause cause = n->cause;
 
 		/* Let go, for the busy poller to take it. If no timer polls it should that one be gone, it
@@ -46,7 +54,7 @@ static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, s
 	list_add_tail(&n->poll_list, repoll);
 }
 
-static int poll_one(struct napi_thread *t, struct napi_struct *n, struct list_head *repoll)
+int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_head *repoll)
 {
 	int weight = n->weight, work;
 
@@ -68,7 +76,10 @@ static int poll_one(struct napi_thread *t, struct napi_struct *n, struct list_he
 		ledger_work(n, work, weight);
 		poll_again(t, n, work, repoll);
 	}
-	return work > 0 ? work : 0;
+	if (work <= 0)
+		return 0;
+	napi_moved(n);
+	return work;
 }
 
 int net_rx_action(struct unapi_context *c)
@@ -97,7 +108,7 @@ again:
 				goto out;
 			goto again; /* with what is left of budget and time */
 		}
-		did = poll_one(t, list_first_entry(&list, struct napi_struct, poll_list), &repoll);
+		did = napi_poll_queued(t, list_first_entry(&list, struct napi_struct, poll_list), &repoll);
 		work += (unsigned int)did;
 		budget -= did;
 		if (unlikely(budget <= 0 || t->tsc - start >= c->limit_cycles)) {
@@ -114,7 +125,6 @@ out:
 	if (work) {
 		ledger_add(&c->stats.processed, work);
 		c->since_look += work;
-		WRITE_ONCE(c->moved, 1);
 	}
 	return (int)work;
 }

@@ -42,6 +42,12 @@ static inline bool napi_state_cas(unsigned long *state, unsigned long *old, unsi
 	return __atomic_compare_exchange_n(state, old, new_value, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+/* An ownership that begins, or goes on, in a queue belongs to the instance's thread if it has one. */
+static inline unsigned long napi_state_owned(unsigned long v)
+{
+	return v | NAPIF_SCHED | (v & NAPIF_THREADED ? NAPIF_SCHED_THREADED : 0);
+}
+
 /*
  * napi_schedule_prep(). True: the caller owns the instance and must queue it. False: its owner was told to
  * poll once more, or it is being disabled.
@@ -58,9 +64,7 @@ static inline bool napi_state_prep(unsigned long *state)
 	do {
 		if (old & NAPIF_DISABLE)
 			return false;
-		new_value = old | NAPIF_SCHED;
-		if (old & NAPIF_SCHED)
-			new_value |= NAPIF_MISSED;
+		new_value = old & NAPIF_SCHED ? old | NAPIF_MISSED : napi_state_owned(old);
 	} while (!napi_state_cas(state, &old, new_value));
 	return !(old & NAPIF_SCHED);
 }
@@ -102,7 +106,7 @@ static inline unsigned long napi_state_complete(unsigned long *state)
 		new_value =
 			old & ~(NAPIF_MISSED | NAPIF_SCHED | NAPIF_SCHED_THREADED | NAPIF_PREFER_BUSY_POLL);
 		if (old & NAPIF_MISSED)
-			new_value |= NAPIF_SCHED;
+			new_value = napi_state_owned(new_value);
 	} while (!napi_state_cas(state, &old, new_value));
 	return old;
 }
@@ -181,7 +185,7 @@ static inline bool napi_state_watchdog(unsigned long *state)
 	do {
 		if (old & (NAPIF_DISABLE | NAPIF_SCHED))
 			return false;
-	} while (!napi_state_cas(state, &old, (old | NAPIF_SCHED) & ~NAPIF_PREFER_BUSY_POLL));
+	} while (!napi_state_cas(state, &old, napi_state_owned(old) & ~NAPIF_PREFER_BUSY_POLL));
 	return true;
 }
 
@@ -221,6 +225,43 @@ static inline void napi_state_busy_stop(unsigned long *state)
 static inline void napi_state_busy_let_go(unsigned long *state)
 {
 	__atomic_fetch_and(state, ~NAPIF_SCHED, __ATOMIC_RELEASE);
+}
+
+/*
+ * Threads. THREADED is changed by whoever has taken the instance (or while it rests), so that it is stable
+ * for an owner; THREADED_BUSY_POLL, which needs THREADED, at any time. Relaxed: both tell of nothing else.
+ */
+static inline void napi_state_set_threaded(unsigned long *state, bool threaded, bool busy)
+{
+	unsigned long set = (threaded ? NAPIF_THREADED : 0) | (busy ? NAPIF_THREADED_BUSY_POLL : 0);
+	unsigned long old = napi_state_read(state);
+
+	while (!napi_state_cas(state, &old, (old & ~(NAPIF_THREADED | NAPIF_THREADED_BUSY_POLL)) | set))
+		;
+}
+
+/* The owner queues it itself: is it for the thread? */
+static inline void napi_state_requeue(unsigned long *state)
+{
+	if (napi_state_read(state) & NAPIF_THREADED)
+		__atomic_fetch_or(state, NAPIF_SCHED_THREADED, __ATOMIC_RELAXED);
+}
+
+/*
+ * The thread's question before each of its polls, as owner: does it busy poll? Then completions change
+ * nothing. The answer comes from the word of now: a disable or a change of mode that comes later is seen at
+ * the next turn, whose completion then lets go. Relaxed: IN_BUSY_POLL is the owner's.
+ */
+static inline bool napi_state_thread_turn(unsigned long *state)
+{
+	unsigned long v = napi_state_read(state);
+	bool busy = (v & (NAPIF_THREADED_BUSY_POLL | NAPIF_DISABLE)) == NAPIF_THREADED_BUSY_POLL;
+
+	if (busy && !(v & NAPIF_IN_BUSY_POLL))
+		__atomic_fetch_or(state, NAPIF_IN_BUSY_POLL, __ATOMIC_RELAXED);
+	else if (!busy && v & NAPIF_IN_BUSY_POLL)
+		__atomic_fetch_and(state, ~NAPIF_IN_BUSY_POLL, __ATOMIC_RELAXED);
+	return busy;
 }
 
 /*

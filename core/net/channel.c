@@ -20,6 +20,7 @@ int netif_napi_add(struct net_device *dev, struct channel *ch, napi_poll_fn poll
 	rc = unapi_napi_add(&ch->napi, dev->conf.ctx[i % dev->conf.nr_ctx], name, poll, NAPI_POLL_WEIGHT);
 	if (rc)
 		return unapi_fail_at(rc, "%s: NAPI instance %u", dev->name, i);
+	unapi_napi_set_tick_context(&ch->napi, dev->conf.ctx[0]); /* where stats.c ticks */
 	ch->dev = dev;
 	ch->index = (uint16_t)i;
 	ch->produced = NULL;

@@ -78,6 +78,7 @@ struct unapi_napi_stats {
 	uint64_t timer_starts; /* times the timer was started */
 	uint64_t timer_fires;  /* times it expired */
 	uint64_t violations;   /* contract violations of the poll method, survived */
+	uint64_t thread_polls; /* of all polls, made by the instance's own thread */
 	uint64_t handovers;    /* times a caller-polling application was asked to let go, and did */
 	uint64_t polls_by[UNAPI_NR_CAUSES];
 	uint64_t cycles_by[UNAPI_NR_CAUSES]; /* TSC cycles of polling (caller polling: from begin to end) */
@@ -102,6 +103,21 @@ struct unapi_timer {
 	bool pending;
 };
 
+/* How an instance has a thread of its own; the kernel's values (include/uapi/linux/netdev.h). */
+enum netdev_napi_threaded {
+	NETDEV_NAPI_THREADED_DISABLED,
+	NETDEV_NAPI_THREADED_ENABLED,	/* which polls when asked to */
+	NETDEV_NAPI_THREADED_BUSY_POLL, /* which polls all the time, once it was asked to */
+};
+
+/* How such a thread runs. */
+struct unapi_thread_conf {
+	int cpu;       /* the CPU it is pinned to, -1 none */
+	int numa_node; /* without @cpu: the NUMA node it is pinned to, -1 none */
+	int policy;    /* SCHED_OTHER, SCHED_FIFO, ... of <sched.h> */
+	int priority;  /* for SCHED_FIFO and SCHED_RR, otherwise 0 */
+};
+
 /* What software GRO, if there is any, does for an instance. All are called by its owner. */
 struct unapi_gro_ops;
 
@@ -111,17 +127,18 @@ struct napi_struct {
 	unsigned long state; /* __atomic builtins only */
 	napi_poll_fn poll;
 	int weight;
-	int defer_hard_irqs_count; /* owner only */
-	struct unapi_context *ctx; /* home; changed while owned, under the control lock */
-	uint8_t cause;		   /* enum unapi_poll_cause of the present ownership; owner only */
-	uint8_t in_poll;	   /* an application is inside the poll method */
-	uint8_t reported;	   /* a contract violation was logged */
-	uint8_t pad;
+	int defer_hard_irqs_count;    /* owner only */
+	struct unapi_context *ctx;    /* where it is polled; changed while owned, under the control lock */
+	uint8_t cause;		      /* enum unapi_poll_cause of the present ownership; owner only */
+	uint8_t in_poll;	      /* an application is inside the poll method */
+	uint8_t reported;	      /* a contract violation was logged */
+	uint8_t threaded;	      /* enum netdev_napi_threaded that was asked for; control */
 	const void *poller;	      /* identifies the application thread that polls it; NULL none */
 	unsigned int defer_hard_irqs; /* settings: written at any time, each read once a completion */
 	uint64_t gro_flush_timeout;
 	const struct unapi_gro_ops *gro; /* NULL: holds nothing */
-	struct list_head poll_list;	 /* in the home context's lists; whoever runs that context */
+	struct unapi_context *tick_ctx;	 /* whose ticks its packets keep coming; NULL: of @ctx */
+	struct list_head poll_list;	 /* in its context's lists; whoever runs that context */
 	uint64_t acquired_cycles;	 /* TSC when caller polling began, or its last sample; owner only */
 
 	/* Written by the owner only (@irqs: by whoever runs the home context). Not counted but derived:
@@ -147,7 +164,10 @@ struct napi_struct {
 	void *owner_data; /* the netdev layer's */
 	struct list_head dev_list;
 	struct unapi_napi_stats stats_base; /* what the counters were when they were last cleared */
-	struct list_head ctx_list; /* instances whose home the context is; guarded by the control lock */
+	struct list_head ctx_list;	    /* instances in the same context; guarded by the control lock */
+	struct unapi_context *home;	    /* its context while it has no thread of its own; control lock */
+	struct unapi_context *own;	    /* its thread's context, NULL without one; control lock */
+	struct unapi_thread_conf thread_conf;
 };
 
 /*
@@ -184,6 +204,33 @@ UNAPI_API int napi_synchronize(struct napi_struct *n);
 /** napi_by_id() - the enabled instance with this id, or NULL. Valid while the caller keeps it from being
  * deleted */
 UNAPI_API struct napi_struct *napi_by_id(unsigned int id);
+
+/**
+ * napi_set_threaded() - give the instance a thread of its own, or take it away
+ *
+ * At any time, under traffic; what waits to be polled is polled by whoever has it then. The thread is called
+ * napi/<ifc>-<id> (cut to 15 characters), blocks all signals, waits for the instance's interrupt and timer,
+ * and polls without regard to netdev_budget. With NETDEV_NAPI_THREADED_BUSY_POLL it polls all the time from
+ * the next time that it is asked to, interrupts masked. On a disabled instance it takes effect at
+ * napi_enable(); napi_disable() leaves the thread asleep. Mode BUSY of unapi_napi_set_mode() ends by it.
+ *
+ * 0; -EINVAL not added, or another value; -EDEADLK from a poll method, or of the own thread that it would
+ * end; -ETIMEDOUT as napi_disable(); -ENOMEM, -EAGAIN, -EMFILE: no thread, or no descriptors for it; errors
+ * of unapi_napi_set_thread_conf(). On failure everything is as before. Kernel: net/core/dev.c
+ * napi_set_threaded().
+ */
+UNAPI_API int napi_set_threaded(struct napi_struct *n, enum netdev_napi_threaded threaded);
+/** napi_get_threaded() - what was asked for */
+UNAPI_API enum netdev_napi_threaded napi_get_threaded(const struct napi_struct *n);
+
+/**
+ * unapi_napi_set_thread_conf() - where and how its thread runs, now or once it has one
+ *
+ * At first: on any CPU of the process, SCHED_OTHER. -EINVAL a CPU, node or policy that is not there (a CPU is
+ * looked at when there is a thread); -EPERM without the right to that policy.
+ */
+UNAPI_API int unapi_napi_set_thread_conf(struct napi_struct *n, const struct unapi_thread_conf *conf);
+UNAPI_API void unapi_napi_get_thread_conf(const struct napi_struct *n, struct unapi_thread_conf *conf);
 
 /*
  * Datapath. Any thread, lock free, unless said otherwise.
@@ -341,9 +388,11 @@ struct unapi_napi_info {
 	unsigned int napi_id;
 	bool enabled;
 	enum unapi_poll_mode mode, mode_asked;
-	uint64_t poller_tid;	 /* the application thread that polls it, 0 none */
-	uint64_t poller_seen_ns; /* how long ago it was last seen polling */
-	const struct unapi_context *ctx;
+	uint64_t poller_tid;		 /* the application thread that polls it, 0 none */
+	uint64_t poller_seen_ns;	 /* how long ago it was last seen polling */
+	const struct unapi_context *ctx; /* where it is polled: its home, or that of its own thread */
+	enum netdev_napi_threaded threaded;
+	uint64_t thread_tid; /* its own thread, 0 none */
 };
 UNAPI_API void unapi_napi_get_info(const struct napi_struct *n, struct unapi_napi_info *info);
 

@@ -51,7 +51,7 @@ static inline int fake_poll(struct napi_struct *n, int budget)
 	hook = READ_ONCE(f->before_complete);
 	if (hook)
 		hook(f);
-	f->unmasked = napi_complete_done(n, work);
+	WRITE_ONCE(f->unmasked, napi_complete_done(n, work));
 	hook = READ_ONCE(f->after_complete);
 	if (hook)
 		hook(f);

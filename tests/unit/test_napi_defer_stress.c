@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Deferral's timer, busy loops, moves and disables at once, on real threads and the real clock. */
+/* Deferral's timer, busy loops, threads, moves and disables at once, on real threads and the real clock. */
 #include "tests/unit/napi_fake.h"
 
 #include <sched.h>
@@ -87,6 +87,10 @@ static void *producer(void *arg)
 
 static void everything(void **state)
 {
+	static const enum netdev_napi_threaded changes[] = {
+		NETDEV_NAPI_THREADED_ENABLED,  NETDEV_NAPI_THREADED_BUSY_POLL, NETDEV_NAPI_THREADED_ENABLED,
+		NETDEV_NAPI_THREADED_DISABLED, NETDEV_NAPI_THREADED_BUSY_POLL, NETDEV_NAPI_THREADED_DISABLED,
+	};
 	static struct device d;
 	pthread_t t[3];
 	int i;
@@ -109,6 +113,8 @@ static void everything(void **state)
 		unapi_napi_set_defer_hard_irqs(&d.n, (uint32_t)i % 4);
 		unapi_napi_set_gro_flush_timeout(&d.n, i % 5 ? (uint64_t)(i % 300) * 100 : 0);
 		assert_int_equal(unapi_napi_set_context(&d.n, d.ctx[i % 2], 60 * NSEC_PER_SEC), 0);
+		if (i % 4 == 0) /* every change from each of the three to each other */
+			assert_int_equal(napi_set_threaded(&d.n, changes[i / 4 % ARRAY_SIZE(changes)]), 0);
 		if (i % 3 == 0) {
 			uint64_t fires;
 
@@ -121,6 +127,7 @@ static void everything(void **state)
 			unmask(&d);
 		}
 	}
+	assert_int_equal(napi_set_threaded(&d.n, NETDEV_NAPI_THREADED_DISABLED), 0);
 	__atomic_store_n(&d.toggling, 0, __ATOMIC_RELEASE);
 	for (i = 0; i < 3; i++)
 		pthread_join(t[i], NULL);
