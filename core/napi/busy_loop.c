@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The busy loop and how it stops (net/core/dev.c napi_busy_loop(), busy_poll_stop()), and the settings of
- * interrupt deferral that it shares with completion.
+ * The busy loop and how it stops (net/core/dev.c napi_busy_loop(), busy_poll_stop()).
  *
  * The kernel keeps the instance by RCU. Here a thread in a busy loop holds it: @holders is raised under the
  * control lock, if DISABLE is not set; who disables or moves it sets DISABLE, takes ownership, and then waits
@@ -23,30 +22,6 @@ struct busy {
 	int budget;
 	unsigned int polls; /* since it was taken */
 };
-
-int unapi_napi_set_defer_hard_irqs(struct napi_struct *n, uint32_t polls)
-{
-	if (polls > INT32_MAX)
-		return unapi_fail(ERANGE, "%s: defer_hard_irqs %u is above %d", n->name, polls, INT32_MAX);
-	WRITE_ONCE(n->defer_hard_irqs, polls);
-	return 0;
-}
-
-uint32_t unapi_napi_defer_hard_irqs(const struct napi_struct *n)
-{
-	return READ_ONCE(n->defer_hard_irqs);
-}
-
-int unapi_napi_set_gro_flush_timeout(struct napi_struct *n, uint64_t ns)
-{
-	WRITE_ONCE(n->gro_flush_timeout, ns);
-	return 0;
-}
-
-uint64_t unapi_napi_gro_flush_timeout(const struct napi_struct *n)
-{
-	return READ_ONCE(n->gro_flush_timeout);
-}
 
 unsigned long unapi_napi_busy_clock(void)
 {

@@ -8,6 +8,8 @@
 
 static struct napi_struct *buckets[ID_BUCKETS]; /* guarded by the control lock */
 
+unsigned int napi_id_last = NAPI_ID_MIN - 1;
+
 struct napi_struct *napi_id_find(unsigned int id)
 {
 	struct napi_struct *n;
@@ -17,17 +19,28 @@ struct napi_struct *napi_id_find(unsigned int id)
 	return n;
 }
 
+static unsigned int fresh_id(void)
+{
+	do {
+		if (++napi_id_last < NAPI_ID_MIN) /* it has wrapped */
+			napi_id_last = NAPI_ID_MIN;
+	} while (napi_id_find(napi_id_last));
+	return napi_id_last;
+}
+
+/* A slot's id is not reserved while its instance is away. After 2^32 others somebody else may have it, where
+ * the kernel only warns. */
 void napi_id_new(struct napi_struct *n)
 {
-	static unsigned int last = NAPI_ID_MIN - 1;
+	unsigned int id = n->config ? n->config->napi_id : 0;
 
-	do {
-		if (++last < NAPI_ID_MIN) /* it has wrapped */
-			last = NAPI_ID_MIN;
-	} while (napi_id_find(last));
-	n->id_next = buckets[last % ID_BUCKETS];
-	buckets[last % ID_BUCKETS] = n;
-	WRITE_ONCE(n->napi_id, last);
+	if (!id || napi_id_find(id))
+		id = fresh_id();
+	if (n->config)
+		n->config->napi_id = id;
+	n->id_next = buckets[id % ID_BUCKETS];
+	buckets[id % ID_BUCKETS] = n;
+	WRITE_ONCE(n->napi_id, id);
 }
 
 void napi_id_drop(struct napi_struct *n)

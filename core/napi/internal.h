@@ -176,8 +176,13 @@ void napi_ask_mode(struct napi_struct *n, bool busy);
 /* busy_loop.c */
 bool napi_held(const struct napi_struct *n);
 
+/* config.c; under the control lock */
+void napi_config_release(struct napi_struct *n);
+
 /* id.c; under the control lock */
+extern unsigned int napi_id_last; /* the newest that was given out */
 struct napi_struct *napi_id_find(unsigned int id);
+/* Its slot's id, if that is free, or a fresh one, which its slot keeps. */
 void napi_id_new(struct napi_struct *n);
 void napi_id_drop(struct napi_struct *n);
 

@@ -53,10 +53,29 @@ bool napi_at_rest(const struct napi_struct *n)
 	       (NAPIF_SCHED | NAPIF_NPSVC);
 }
 
+/* Of an instance that was deleted the name is still known. */
+static int not_added(const struct napi_struct *n, const char *what)
+{
+	return unapi_fail(EINVAL, "%s: not added, so it cannot be %s",
+			  n->name[0] ? n->name : "an unnamed instance", what);
+}
+
+static int refuse_in_poll(const struct napi_struct *n, const char *what)
+{
+	return unapi_in_poll() ? unapi_fail(EDEADLK, "%s: %s from a poll method", n->name, what) : 0;
+}
+
+void unapi_napi_no_id(struct napi_struct *n)
+{
+	__atomic_fetch_or(&n->state, NAPIF_NO_BUSY_POLL, __ATOMIC_RELAXED);
+}
+
 int unapi_napi_del(struct napi_struct *n)
 {
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return unapi_fail(EINVAL, "an instance that is not added cannot be deleted");
+		return not_added(n, "deleted");
+	if (refuse_in_poll(n, "delete"))
+		return -EDEADLK;
 	if (!napi_at_rest(n))
 		return unapi_fail(EBUSY, "%s: enabled; napi_disable() comes before its deletion", n->name);
 	if (napi_refuse_own_thread(n, "deleted"))
@@ -64,6 +83,7 @@ int unapi_napi_del(struct napi_struct *n)
 	napi_thread_free(n);
 	pthread_mutex_lock(&napi_control_lock);
 	list_del_init(&n->ctx_list);
+	napi_config_release(n);
 	pthread_mutex_unlock(&napi_control_lock);
 	__atomic_store_n(&n->state, 0, __ATOMIC_RELAXED);
 	return 0;
@@ -166,8 +186,8 @@ int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 {
 	uint64_t deadline = napi_deadline(timeout_ns), nap = 0, tid;
 
-	if (unapi_in_poll())
-		return unapi_fail(EDEADLK, "%s: %s from a poll method", n->name, what);
+	if (refuse_in_poll(n, what))
+		return -EDEADLK;
 	if (napi_this_thread.busy == n)
 		return unapi_fail(EDEADLK, "%s: %s from a busy loop over it", n->name, what);
 	if (!napi_state_take_begin(&n->state))
@@ -221,7 +241,9 @@ int napi_enable(struct napi_struct *n)
 	int rc;
 
 	if (!(v & NAPIF_LISTED))
-		return unapi_fail(EINVAL, "an instance that is not added cannot be enabled");
+		return not_added(n, "enabled");
+	if (refuse_in_poll(n, "enable"))
+		return -EDEADLK;
 	if (!napi_at_rest(n))
 		return unapi_fail(EINVAL, "%s: enabled already", n->name);
 	pthread_mutex_lock(&napi_control_lock);
@@ -255,7 +277,7 @@ int napi_disable_timeout(struct napi_struct *n, uint64_t ns)
 	int rc;
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return unapi_fail(EINVAL, "an instance that is not added cannot be disabled");
+		return not_added(n, "disabled");
 	if (!unapi_in_poll() && napi_at_rest(n))
 		return unapi_fail(EALREADY, "%s: disabled already", n->name);
 	rc = napi_take(n, "disable", ns);
@@ -324,9 +346,9 @@ int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uin
 	int rc = 0;
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return unapi_fail(EINVAL, "an instance that is not added cannot be moved");
-	if (unapi_in_poll())
-		return unapi_fail(EDEADLK, "%s: move from a poll method", n->name);
+		return not_added(n, "moved");
+	if (refuse_in_poll(n, "move"))
+		return -EDEADLK;
 	if (n->own) {
 		set_home(n, ctx);
 		return 0;
@@ -371,8 +393,10 @@ int napi_synchronize(struct napi_struct *n)
 {
 	uint64_t deadline = napi_deadline(NAPI_CONTROL_TIMEOUT_NS);
 
-	if (unapi_in_poll())
-		return unapi_fail(EDEADLK, "%s: synchronize from a poll method", n->name);
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return not_added(n, "waited for");
+	if (refuse_in_poll(n, "synchronize"))
+		return -EDEADLK;
 	/* A call on the home context is made between polls. */
 	if (context_call_until(n->ctx, nothing, NULL, deadline))
 		return unapi_fail(ETIMEDOUT, "%s: the thread inside context %s did not come round", n->name,

@@ -23,6 +23,28 @@ static inline void unapi_napi_set_tick_context(struct napi_struct *n, struct una
 	n->tick_ctx = ctx;
 }
 
+/* It never gets an id (NO_BUSY_POLL): instances that only transmit. After it was added, before it is enabled.
+ */
+void unapi_napi_no_id(struct napi_struct *n);
+
+/*
+ * A slot in which an instance's settings and id stay while it is disabled, deleted and added anew. The memory
+ * outlives every instance that has it. Nobody but the thread that adds and deletes them may look at it, and
+ * change it only while @user is NULL; otherwise it is changed by changing the instance.
+ */
+struct napi_config {
+	struct napi_struct
+		*user;	      /* the instance that has it now; guarded, as the rest, by the control lock */
+	unsigned int napi_id; /* 0: it had none yet */
+	uint32_t defer_hard_irqs;
+	uint64_t gro_flush_timeout, irq_suspend_timeout;
+};
+void unapi_napi_config_init(struct napi_config *config);
+
+/* Give a disabled instance a slot: it takes its settings from there, and from then on changes them in both
+ * places. -EBUSY: it is enabled, or another instance has that slot. Deletion gives the slot back. */
+int unapi_napi_set_config(struct napi_struct *n, struct napi_config *config);
+
 /* -EBUSY while enabled. The memory may be freed when it returned. */
 int unapi_napi_del(struct napi_struct *n);
 

@@ -1,53 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Channels: which instance serves which queues, and where it lives. */
+/* Channels: which instance serves which queues. */
 #include "core/net/netdev.h"
 #include "core/net/netdev_impl.h"
 #include "core/base/reason.h"
 
 #include <errno.h>
-#include <stdio.h>
-
-int netif_napi_add(struct net_device *dev, struct channel *ch, napi_poll_fn poll)
-{
-	unsigned int i = dev->nr_channels;
-	char name[sizeof(ch->napi.name)];
-	int rc;
-
-	if (i == NETDEV_MAX_QUEUES)
-		return unapi_fail(ENOSPC, "%s: more than %d NAPI instances", dev->name, NETDEV_MAX_QUEUES);
-	/* A long device string keeps its end: the number is what tells instances apart. */
-	snprintf(name, sizeof(name), "%.*s-%u", (int)sizeof(name) - 5, dev->name, i);
-	rc = unapi_napi_add(&ch->napi, dev->conf.ctx[i % dev->conf.nr_ctx], name, poll, NAPI_POLL_WEIGHT);
-	if (rc)
-		return unapi_fail_at(rc, "%s: NAPI instance %u", dev->name, i);
-	unapi_napi_set_tick_context(&ch->napi, dev->conf.ctx[0]); /* where stats.c ticks */
-	ch->dev = dev;
-	ch->index = (uint16_t)i;
-	ch->produced = NULL;
-	gate_init(&ch->walk);
-	gate_open(&ch->walk);
-	dev->channels[i] = ch;
-	dev->nr_channels++;
-	return 0;
-}
-
-int netif_napi_del(struct channel *ch)
-{
-	struct net_device *dev = ch->dev;
-	unsigned int i;
-	int rc;
-
-	netdev_release_produced(ch);
-	rc = unapi_napi_del(&ch->napi);
-	if (rc)
-		return rc;
-	for (i = ch->index; i + 1 < dev->nr_channels; i++) {
-		dev->channels[i] = dev->channels[i + 1];
-		dev->channels[i]->index = (uint16_t)i;
-	}
-	dev->channels[--dev->nr_channels] = NULL;
-	return 0;
-}
 
 struct napi_struct *unapi_dev_napi(struct net_device *dev, unsigned int i)
 {

@@ -70,6 +70,7 @@ int netdev_create(struct vfio_device *v, const struct net_driver *drv, struct ne
 	dev->driver = drv;
 	dev->ops = drv->ops;
 	dev->vfio = v;
+	netdev_napi_init(dev);
 	netdev_stats_init(dev);
 	rc = netdev_events_init(dev);
 	if (!rc)

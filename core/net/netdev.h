@@ -18,6 +18,7 @@
 #include <pthread.h>
 
 #define NETDEV_MAX_QUEUES 16
+#define NETDEV_MAX_NAPI	  (2 * NETDEV_MAX_QUEUES) /* each queue may have an instance of its own */
 
 struct net_device;
 
@@ -141,9 +142,15 @@ struct net_device {
 	uint16_t mtu;
 	unsigned int max_rxq, max_txq, min_desc, max_desc, desc_align;
 	struct unapi_dev_conf conf; /* what is configured, defaults filled in; ctx points to owned_ctx */
-	struct unapi_context *owned_ctx[NETDEV_MAX_QUEUES + 1];
+	struct unapi_context *owned_ctx[NETDEV_MAX_NAPI + 1];
 	unsigned int nr_channels;
-	struct channel *channels[NETDEV_MAX_QUEUES];
+	struct channel *channels[NETDEV_MAX_NAPI]; /* in the order they were added */
+	/* Their instances, the highest id first: the order in which the kernel tells of them. */
+	struct list_head napi_list;
+	/* Settings of the whole device, and what its instances left or will find by index. */
+	uint64_t gro_flush_timeout;
+	uint32_t napi_defer_hard_irqs;
+	struct napi_config napi_config[NETDEV_MAX_NAPI];
 	struct rx_queue *rxq[NETDEV_MAX_QUEUES];
 	struct unapi_txq *txq[NETDEV_MAX_QUEUES];
 	struct unapi_source slow_src[VFIO_MAX_SLOW_FDS];
@@ -173,10 +180,24 @@ static inline void *netdev_priv(struct net_device *dev)
 	return dev->priv;
 }
 
-/* netif_napi_add() - add a channel's instance, its home context chosen from dev->conf, named "<dev>-<index>"
+/*
+ * netif_napi_add() and its kin - add an instance, which is the member of a struct channel, zeroed but for its
+ * queues. It is born disabled, its home context chosen from dev->conf, named "<dev>-<number>".
+ *
+ * Without a slot it begins with the device's settings and gets another id each time it is enabled. With
+ * _config it has slot @index of the device: settings and id outlive it, and are those of the next instance
+ * that is added with this index. _tx is for instances that only transmit, which never have an id.
+ *
+ * -EEXIST: added already; -EINVAL: a weight below 1 (above NAPI_POLL_WEIGHT is logged, and kept); -ERANGE: no
+ * such slot; -EBUSY: another instance has the slot; -ENOSPC: more than NETDEV_MAX_NAPI. Kernel:
+ * net/core/dev.c netif_napi_add_weight(), netif_napi_add_config().
  */
-int netif_napi_add(struct net_device *dev, struct channel *ch, napi_poll_fn poll);
-int netif_napi_del(struct channel *ch);
+int netif_napi_add_weight(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll, int weight);
+int netif_napi_add(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll);
+int netif_napi_add_tx(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll);
+int netif_napi_add_config(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll, int index);
+/* -EBUSY while enabled, -EINVAL not added, -EDEADLK from a poll method; nothing has changed then. */
+int netif_napi_del(struct napi_struct *n);
 
 /* The driver tells what happened; any thread, poll methods too. The application hears of it on its slow
  * path's thread. A link that changes twice before that is told once, as it is in the end. */

@@ -11,6 +11,9 @@ void netdev_txq_init(struct net_device *dev, struct unapi_txq *q, unsigned int i
 /* The instance goes away: whatever it produces for has no producer any more. */
 void netdev_release_produced(struct channel *ch);
 
+/* dev_napi.c */
+void netdev_napi_init(struct net_device *dev);
+
 /* event.c: the slow path. Between watch and unwatch, ctx[0] looks at the device's slow descriptors. */
 int netdev_events_init(struct net_device *dev);
 int netdev_events_watch(struct net_device *dev);

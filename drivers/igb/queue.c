@@ -88,7 +88,7 @@ static int make_channels(struct igb *g, unsigned int n)
 		if (!c)
 			return unapi_fail(ENOMEM, "%s: no memory for channel %u", g->dev->name, i);
 		c->igb = g;
-		rc = netif_napi_add(g->dev, &c->ch, igb_poll);
+		rc = netif_napi_add_config(g->dev, &c->ch.napi, igb_poll, (int)i);
 		if (rc) {
 			free(c);
 			return rc;
@@ -134,7 +134,7 @@ void igb_queues_free(struct igb *g)
 	for (unsigned int i = NETDEV_MAX_QUEUES; i-- > 0;) {
 		if (!g->channels[i])
 			continue;
-		netif_napi_del(&g->channels[i]->ch);
+		netif_napi_del(&g->channels[i]->ch.napi);
 		free(g->channels[i]);
 		g->channels[i] = NULL;
 	}

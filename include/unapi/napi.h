@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 struct unapi_context;
+struct napi_config;
 struct napi_struct;
 
 /* The state word's bits. 0..11 are the kernel's; 16 and up are unapi's own. */
@@ -163,6 +164,8 @@ struct napi_struct {
 	char name[48];	  /* "0000:03:00.0-0": for reasons, logs and show napi */
 	void *owner_data; /* the netdev layer's */
 	struct list_head dev_list;
+	struct napi_config *config;	    /* keeps its settings and id, NULL none; from add to del */
+	uint64_t irq_suspend_timeout;	    /* setting */
 	struct unapi_napi_stats stats_base; /* what the counters were when they were last cleared */
 	struct list_head ctx_list;	    /* instances in the same context; guarded by the control lock */
 	struct unapi_context *home;	    /* its context while it has no thread of its own; control lock */
@@ -301,6 +304,10 @@ UNAPI_API uint32_t unapi_napi_defer_hard_irqs(const struct napi_struct *n);
 /** unapi_napi_set_gro_flush_timeout() - nanoseconds between them, and until held packets are flushed. 0 */
 UNAPI_API int unapi_napi_set_gro_flush_timeout(struct napi_struct *n, uint64_t ns);
 UNAPI_API uint64_t unapi_napi_gro_flush_timeout(const struct napi_struct *n);
+/** unapi_napi_set_irq_suspend_timeout() - nanoseconds. Kept, for who suspends interrupts; nothing here reads
+ * it. 0 */
+UNAPI_API int unapi_napi_set_irq_suspend_timeout(struct napi_struct *n, uint64_t ns);
+UNAPI_API uint64_t unapi_napi_irq_suspend_timeout(const struct napi_struct *n);
 
 /**
  * napi_busy_loop() - poll an instance from this thread until @loop_end says so

@@ -145,6 +145,20 @@ UNAPI_API struct napi_struct *unapi_dev_txq_napi(struct net_device *dev, unsigne
 /** unapi_dev_rxq_pool() - the page pool of receive queue @q */
 UNAPI_API struct page_pool *unapi_dev_rxq_pool(struct net_device *dev, unsigned int q);
 
+/*
+ * Settings of a whole device, as the kernel's /sys/class/net/<ifc>/gro_flush_timeout and its neighbours: a
+ * write is remembered for instances to come, and overwrites what each instance has, and what is kept for
+ * instances that are not there now. Reading gives what was written for the device, whatever single instances
+ * have been set to since. At any time, under traffic; a changed setting counts at its next read
+ * (unapi/napi.h).
+ */
+/** unapi_dev_set_gro_flush_timeout() - nanoseconds. 0 */
+UNAPI_API int unapi_dev_set_gro_flush_timeout(struct net_device *dev, uint64_t ns);
+UNAPI_API uint64_t unapi_dev_gro_flush_timeout(const struct net_device *dev);
+/** unapi_dev_set_napi_defer_hard_irqs() - polls. -ERANGE above INT32_MAX */
+UNAPI_API int unapi_dev_set_napi_defer_hard_irqs(struct net_device *dev, uint64_t polls);
+UNAPI_API uint32_t unapi_dev_napi_defer_hard_irqs(const struct net_device *dev);
+
 struct unapi_link {
 	bool up, full_duplex, autoneg;
 	unsigned int speed; /* Mb/s, 0 when down */

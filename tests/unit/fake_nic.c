@@ -115,6 +115,8 @@ static int fake_poll(struct napi_struct *napi, int budget)
 	}
 	netdev_clean_produced(ch);
 	netdev_clean_sleeping(ch);
+	if (!budget)
+		return 0;
 	for (i = 0; i < ch->nr_rx; i++)
 		work += receive(container_of(ch->rx[i], struct fake_rxq, rxq), (unsigned int)budget - work);
 	if (work >= (unsigned int)budget)
@@ -165,7 +167,7 @@ static int fake_configure(struct net_device *dev)
 	memset(f->tx, 0, sizeof(f->tx));
 	memset(f->ch, 0, sizeof(f->ch));
 	for (i = 0; i < FAKE_CHANNELS && i < n; i++)
-		assert_int_equal(netif_napi_add(dev, &f->ch[i], fake_poll), 0);
+		assert_int_equal(netif_napi_add_config(dev, &f->ch[i].napi, fake_poll, (int)i), 0);
 	for (i = 0; i < dev->conf.rxq; i++) {
 		struct channel *ch = &f->ch[i % FAKE_CHANNELS];
 		struct rx_queue *q = &f->rx[i].rxq;
@@ -195,7 +197,7 @@ static void fake_unconfigure(struct net_device *dev)
 
 	note(dev, 'c');
 	while (dev->nr_channels)
-		assert_int_equal(netif_napi_del(dev->channels[dev->nr_channels - 1]), 0);
+		assert_int_equal(netif_napi_del(&dev->channels[dev->nr_channels - 1]->napi), 0);
 	for (i = 0; i < dev->conf.rxq; i++)
 		page_pool_destroy(f->rx[i].rxq.pool);
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Settings of instances, and the slots that keep them.
+ *
+ * An instance with a slot has each setting twice: its own, which the data path reads, and the slot's, which
+ * is there while no instance is. Both are written under the control lock, so that of two writers one wins in
+ * both places; the data path's loads need no lock.
+ */
+#include "core/napi/internal.h"
+
+#include <errno.h>
+
+void unapi_napi_config_init(struct napi_config *config)
+{
+	*config = (struct napi_config){0};
+}
+
+int unapi_napi_set_config(struct napi_struct *n, struct napi_config *config)
+{
+	int rc = 0;
+
+	if (!napi_at_rest(n))
+		return unapi_fail(EBUSY, "%s: its settings' slot can be changed only while it is disabled",
+				  n->name);
+	pthread_mutex_lock(&napi_control_lock);
+	if (config && config->user && config->user != n) {
+		rc = unapi_fail(EBUSY, "%s: the slot of its settings is used by instance %s", n->name,
+				config->user->name);
+	} else {
+		napi_config_release(n);
+		n->config = config;
+	}
+	if (!rc && config) {
+		config->user = n;
+		WRITE_ONCE(n->defer_hard_irqs, config->defer_hard_irqs);
+		WRITE_ONCE(n->gro_flush_timeout, config->gro_flush_timeout);
+		WRITE_ONCE(n->irq_suspend_timeout, config->irq_suspend_timeout);
+	}
+	pthread_mutex_unlock(&napi_control_lock);
+	return rc;
+}
+
+void napi_config_release(struct napi_struct *n)
+{
+	if (n->config)
+		n->config->user = NULL;
+	n->config = NULL;
+}
+
+int unapi_napi_set_defer_hard_irqs(struct napi_struct *n, uint32_t polls)
+{
+	if (polls > INT32_MAX)
+		return unapi_fail(ERANGE, "%s: defer_hard_irqs %u is above %d", n->name, polls, INT32_MAX);
+	pthread_mutex_lock(&napi_control_lock);
+	WRITE_ONCE(n->defer_hard_irqs, polls);
+	if (n->config)
+		n->config->defer_hard_irqs = polls;
+	pthread_mutex_unlock(&napi_control_lock);
+	return 0;
+}
+
+uint32_t unapi_napi_defer_hard_irqs(const struct napi_struct *n)
+{
+	return READ_ONCE(n->defer_hard_irqs);
+}
+
+int unapi_napi_set_gro_flush_timeout(struct napi_struct *n, uint64_t ns)
+{
+	pthread_mutex_lock(&napi_control_lock);
+	WRITE_ONCE(n->gro_flush_timeout, ns);
+	if (n->config)
+		n->config->gro_flush_timeout = ns;
+	pthread_mutex_unlock(&napi_control_lock);
+	return 0;
+}
+
+uint64_t unapi_napi_gro_flush_timeout(const struct napi_struct *n)
+{
+	return READ_ONCE(n->gro_flush_timeout);
+}
+
+int unapi_napi_set_irq_suspend_timeout(struct napi_struct *n, uint64_t ns)
+{
+	pthread_mutex_lock(&napi_control_lock);
+	WRITE_ONCE(n->irq_suspend_timeout, ns);
+	if (n->config)
+		n->config->irq_suspend_timeout = ns;
+	pthread_mutex_unlock(&napi_control_lock);
+	return 0;
+}
+
+uint64_t unapi_napi_irq_suspend_timeout(const struct napi_struct *n)
+{
+	return READ_ONCE(n->irq_suspend_timeout);
+}
