@@ -54,6 +54,22 @@ static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, s
 	list_add_tail(&n->poll_list, repoll);
 }
 
+/* It did not complete, or should not have. */
+static int __attribute__((noinline))
+poll_not_done(struct napi_thread *t, struct napi_struct *n, int work, int weight, struct list_head *repoll)
+{
+	if (unlikely((unsigned int)work > (unsigned int)weight))
+		napi_violation(n, work < 0 ? "returned a negative count" : "returned more than its budget");
+	if (t->completed) {
+		if (work >= weight)
+			napi_violation(n, "completed after using its whole budget");
+	} else {
+		ledger_work(n, work, weight);
+		poll_again(t, n, work, repoll);
+	}
+	return work > 0 ? work : 0;
+}
+
 int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_head *repoll)
 {
 	int weight = n->weight, work;
@@ -64,51 +80,44 @@ int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_h
 	t->completed = false;
 	work = n->poll(n, weight);
 	t->polling = NULL;
-
-	if (unlikely((unsigned int)work > (unsigned int)weight))
-		napi_violation(n, work < 0 ? "returned a negative count" : "returned more than its budget");
-	if (likely(t->completed)) {
-		/* It may belong to somebody else by now, and no list may be touched. It still exists: to
-		 * disable or move it takes a call on this thread. */
-		if (unlikely(work >= weight))
-			napi_violation(n, "completed after using its whole budget");
-	} else {
-		ledger_work(n, work, weight);
-		poll_again(t, n, work, repoll);
-	}
-	if (work <= 0)
-		return 0;
-	napi_moved(n);
+	/* If it completed it may belong to somebody else by now, and no list may be touched. It still exists:
+	 * to disable or move it takes a call on this thread. */
+	if (unlikely(!t->completed || (unsigned int)work >= (unsigned int)weight))
+		work = poll_not_done(t, n, work, weight, repoll);
+	if (work)
+		napi_moved(n);
 	return work;
 }
 
 int net_rx_action(struct unapi_context *c)
 {
 	struct napi_thread *t = &napi_this_thread;
-	struct list_head list, repoll;
 	int64_t budget = c->netdev_budget;
+	struct list_head repoll, *last = NULL;
 	uint64_t start;
 	unsigned int work = 0;
 
-	INIT_LIST_HEAD(&list);
 	INIT_LIST_HEAD(&repoll);
 	ledger_add(&c->stats.runs, 1);
 	start = t->tsc = unapi_cycles();
-again:
-	context_collect(c);
-	list_splice_tail_init(&c->poll_list, &list);
 	for (;;) {
+		struct list_head *first;
 		int did;
 
-		if (list_empty(&list)) {
+		/* A pass goes up to what was the list's end as it began; what is queued meanwhile goes behind
+		 * that, and is not polled before those that want more when there are any. */
+		if (!last) {
 			if (!list_empty(&repoll))
 				break;
 			context_collect(c);
 			if (list_empty(&c->poll_list))
 				goto out;
-			goto again; /* with what is left of budget and time */
+			last = c->poll_list.prev;
 		}
-		did = napi_poll_queued(t, list_first_entry(&list, struct napi_struct, poll_list), &repoll);
+		first = c->poll_list.next;
+		if (first == last)
+			last = NULL;
+		did = napi_poll_queued(t, list_entry(first, struct napi_struct, poll_list), &repoll);
 		work += (unsigned int)did;
 		budget -= did;
 		if (unlikely(budget <= 0 || t->tsc - start >= c->limit_cycles)) {
@@ -118,9 +127,7 @@ again:
 	}
 	/* The rest first, then what was queued meanwhile, then those that want more. */
 	context_collect(c);
-	list_splice_tail_init(&c->poll_list, &list);
-	list_splice_tail_init(&repoll, &list);
-	list_splice_tail_init(&list, &c->poll_list);
+	list_splice_tail_init(&repoll, &c->poll_list);
 out:
 	if (work) {
 		ledger_add(&c->stats.processed, work);

@@ -77,7 +77,19 @@ void napi_violation(struct napi_struct *n, const char *what)
 			  what);
 }
 
-bool napi_complete_owned(struct napi_thread *t, struct napi_struct *n, int work_done)
+/* Somebody asked meanwhile: ownership was kept, poll once more, behind everything queued. */
+static bool __attribute__((noinline, cold)) complete_missed(struct napi_struct *n, bool unmask)
+{
+	ledger_add(&n->stats.missed, 1);
+	if (!unmask)
+		ledger_add(&n->missed_deferred, 1);
+	napi_queue(n);
+	return false;
+}
+
+/* Completion where something is held, or the interrupt may be deferred. */
+static bool __attribute__((noinline))
+complete_held(struct napi_thread *t, struct napi_struct *n, int work_done)
 {
 	uint64_t timeout = 0;
 	bool unmask = true;
@@ -101,20 +113,29 @@ bool napi_complete_owned(struct napi_thread *t, struct napi_struct *n, int work_
 	/* Everything that needs ownership comes before the exchange. */
 	ledger_cycles(t, n);
 	ledger_add(unmask ? &n->stats.completions : &n->stats.deferred, 1);
-	if (unlikely(napi_state_complete(&n->state) & NAPIF_MISSED)) {
-		/* Somebody asked meanwhile: ownership was kept, poll once more, behind everything queued. */
-		ledger_add(&n->stats.missed, 1);
-		if (!unmask)
-			ledger_add(&n->missed_deferred, 1);
-		napi_queue(n);
-		return false;
-	}
+	if (unlikely(napi_state_complete(&n->state) & NAPIF_MISSED))
+		return complete_missed(n, unmask);
 	/* Not before: an expiry that finds SCHED does nothing, and none would follow. The instance may be
 	 * somebody else's by now, which at most moves its timer; it and its home stay while this thread is
 	 * inside its poll or holds it. */
 	if (timeout)
 		timer_start(&n->timer, timeout);
 	return unmask;
+}
+
+bool napi_complete_owned(struct napi_thread *t, struct napi_struct *n, int work_done)
+{
+	int count = work_done ? (int)READ_ONCE(n->defer_hard_irqs) : n->defer_hard_irqs_count;
+
+	/* the same as below, for the usual case that there is nothing to defer or to flush */
+	if (unlikely(count || n->gro))
+		return complete_held(t, n, work_done);
+	n->defer_hard_irqs_count = 0;
+	ledger_cycles(t, n);
+	ledger_add(&n->stats.completions, 1);
+	if (unlikely(napi_state_complete(&n->state) & NAPIF_MISSED))
+		return complete_missed(n, true);
+	return true;
 }
 
 void napi_watchdog(struct unapi_timer *t)
@@ -125,16 +146,21 @@ void napi_watchdog(struct unapi_timer *t)
 		queue_for(n, UNAPI_CAUSE_REPOLL);
 }
 
+static bool __attribute__((noinline, cold)) complete_refused(struct napi_struct *n)
+{
+	napi_violation(n,
+		       napi_this_thread.polling == n ? "completed twice" : "was completed outside its poll");
+	return false;
+}
+
 bool napi_complete_done(struct napi_struct *n, int work_done)
 {
 	struct napi_thread *t = &napi_this_thread;
 
 	if (unlikely(!napi_state_completes(&n->state)))
 		return false;
-	if (unlikely(t->polling != n || t->completed)) {
-		napi_violation(n, t->polling == n ? "completed twice" : "was completed outside its poll");
-		return false;
-	}
+	if (unlikely(t->polling != n || t->completed))
+		return complete_refused(n);
 	ledger_work(n, work_done, n->weight);
 	t->completed = true;
 	return napi_complete_owned(t, n, work_done);
