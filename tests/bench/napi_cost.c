@@ -9,7 +9,8 @@
  *	many	the same for INSTANCES instances scheduled together, a run of all
  *	idle	the same as round, beside INSTANCES instances that are enabled and do nothing
  *	defer	a round that leaves the interrupt deferred (starts the timer), and the timer's own round
- *	timer	start and cancel one timer, beside INSTANCES that are pending
+ *	timer	start and cancel one timer that is the earliest, beside INSTANCES that are pending
+ *	timers	start anew one of INSTANCES that are pending, to anywhere among them; and let one expire
  *
  * prints rounds and TSC cycles a round. Instructions: run under
  *	valgrind --tool=callgrind --toggle-collect=measured --callgrind-out-file=/dev/null ...
@@ -89,6 +90,23 @@ static void timer_round(struct bench *b)
 	timer_cancel(&b->n[0].timer);
 }
 
+static void no_poll(struct unapi_timer *t) {}
+
+static void timers_round(struct bench *b)
+{
+	static uint32_t x = 1;
+	struct unapi_timer *t;
+
+	x = x * 1664525 + 1013904223; /* Numerical Recipes' generator: the order matters, not its quality */
+	t = &b->n[x / 65536 % b->instances + 1].timer;
+	timer_start(t, 1000 + x % 1000000);
+	/* let the earliest expire, whose time comes again in turn */
+	t = b->c->timers;
+	virtual_now = t->expires;
+	timers_run(b->c);
+	timer_start(t, 1001000);
+}
+
 static __attribute__((noinline)) void measured(struct bench *b, void (*round)(struct bench *b),
 					       unsigned long rounds)
 {
@@ -100,20 +118,20 @@ static const struct {
 	const char *name;
 	void (*round)(struct bench *b);
 } kinds[] = {
-	{"floor", floor_round}, {"round", one_round},	{"many", many_round},
-	{"idle", one_round},	{"defer", defer_round}, {"timer", timer_round},
+	{"floor", floor_round}, {"round", one_round},	{"many", many_round},	  {"idle", one_round},
+	{"defer", defer_round}, {"timer", timer_round}, {"timers", timers_round},
 };
 
 static void make(struct bench *b, const char *what)
 {
-	struct unapi_context_conf conf = {.netdev_budget = 1 << 20};
+	struct unapi_context_conf conf = {.netdev_budget = 1 << 20, .netdev_budget_usecs = 1 << 30};
 	unsigned int i;
 
 	b->method = release;
 	b->n = calloc(b->instances + 1, sizeof(*b->n));
 	if (!b->n || unapi_context_create(&conf, &b->c) || context_enter(b->c, false))
 		fail("context");
-	if (!strcmp(what, "defer") || !strcmp(what, "timer"))
+	if (!strcmp(what, "defer") || !strncmp(what, "timer", 5))
 		unapi_clock_set_virtual(&virtual_now);
 	for (i = 0; i <= b->instances; i++) {
 		if (unapi_napi_add(&b->n[i], b->c, "bench", poll_nothing, NAPI_POLL_WEIGHT) ||
@@ -122,7 +140,8 @@ static void make(struct bench *b, const char *what)
 		if (!strcmp(what, "defer")) {
 			unapi_napi_set_defer_hard_irqs(&b->n[i], 1);
 			unapi_napi_set_gro_flush_timeout(&b->n[i], 1000);
-		} else if (!strcmp(what, "timer") && i) {
+		} else if (!strncmp(what, "timer", 5) && i) {
+			b->n[i].timer.fn = no_poll;
 			timer_start(&b->n[i].timer, 1000 + i);
 		}
 	}
@@ -139,7 +158,8 @@ int main(int argc, char **argv)
 	for (k = 0; k < ARRAY_SIZE(kinds) && strcmp(kinds[k].name, what); k++)
 		;
 	if (k == ARRAY_SIZE(kinds) || !rounds || !b.instances || b.instances > 1U << 16) {
-		fprintf(stderr, "usage: napi_cost floor|round|many|idle|defer|timer [ROUNDS [INSTANCES]]\n");
+		fprintf(stderr,
+			"usage: napi_cost floor|round|many|idle|defer|timer|timers [ROUNDS [INSTANCES]]\n");
 		return 2;
 	}
 	make(&b, what);
