@@ -54,8 +54,14 @@ static void set_promisc(struct app *app, const struct cmd_arg *args)
 static int ask_mode(struct port *port, unsigned int queue, enum unapi_poll_mode mode)
 {
 	struct napi_struct *n = unapi_dev_rxq_napi(port->dev, queue);
-	int rc = port->state == PORT_STARTED ? unapi_napi_set_mode(n, mode) : 0;
+	int rc;
 
+	if (mode == UNAPI_POLL_BUSY && napi_get_threaded(n)) {
+		fprintf(stderr, "Port %u queue %u: its instance has a thread of its own (see set napi)\n",
+			port->id, queue);
+		return -1;
+	}
+	rc = port->state == PORT_STARTED ? unapi_napi_set_mode(n, mode) : 0;
 	if (rc) {
 		fprintf(stderr, "Port %u queue %u: %s\n", port->id, queue, unapi_reason());
 		return rc;

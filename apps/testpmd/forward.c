@@ -80,6 +80,24 @@ static void hang(struct app *app, bool in)
 	}
 }
 
+/* Each lcore takes a set between two polls: once all have, none is in a stream or will enter one. Then those
+ * that are no lcores: threads of instances. */
+static void wait_for_polls(struct app *app)
+{
+	struct unapi_napi_info info;
+	struct napi_struct *n;
+
+	app_settle(app);
+	for (unsigned int p = 0; p < app->nr_ports; p++) {
+		for (unsigned int i = 0; app->ports[p].dev && (n = unapi_dev_napi(app->ports[p].dev, i));
+		     i++) {
+			unapi_napi_get_info(n, &info);
+			while (info.thread_tid && napi_synchronize(n) == -ETIMEDOUT)
+				fprintf(stderr, "%s; still waiting\n", unapi_reason());
+		}
+	}
+}
+
 static void free_streams(struct app *app)
 {
 	for (unsigned int i = 0; i < app->nr_streams; i++) {
@@ -155,8 +173,7 @@ void forward_stop_quietly(struct app *app)
 {
 	hang(app, false);
 	app->forwarding = false;
-	/* Each lcore takes a set between two polls: once all have, none is in a stream or will enter one. */
-	app_settle(app);
+	wait_for_polls(app);
 	free_streams(app);
 }
 
@@ -170,7 +187,7 @@ void forward_stop(struct app *app)
 	hang(app, false);
 	app->forwarding = false;
 	printf("\nWaiting for lcores to finish...\n");
-	app_settle(app);
+	wait_for_polls(app);
 	forward_show_stats(app);
 	free_streams(app);
 	printf("\nDone.\n");

@@ -19,6 +19,7 @@
 
 #define NAPI_CONTROL_TIMEOUT_NS (5 * NSEC_PER_SEC)
 #define CONTEXT_EVENTS		64
+#define NAPI_THREAD_ANYWHERE	((struct unapi_thread_conf){.cpu = -1, .numa_node = -1})
 
 /* In unapi_context.runner, beside the thread: it only borrows the context for a control call. */
 #define CONTEXT_BORROWED	1UL
@@ -146,6 +147,9 @@ int napi_resume_in(struct napi_struct *n, struct unapi_context *ctx);
 /* Its present context is @ctx from now on. By its owner, or at rest. */
 void napi_place(struct napi_struct *n, struct unapi_context *ctx);
 bool napi_at_rest(const struct napi_struct *n);
+/* -EINVAL; -EDEADLK from a poll method, otherwise 0 */
+int napi_not_added(const struct napi_struct *n, const char *what);
+int napi_refuse_in_poll(const struct napi_struct *n, const char *what);
 
 /* schedule.c */
 void napi_queue(struct napi_struct *n);
@@ -176,8 +180,11 @@ void napi_ask_mode(struct napi_struct *n, bool busy);
 /* busy_loop.c */
 bool napi_held(const struct napi_struct *n);
 
-/* config.c; under the control lock */
+/* config.c */
+/* Under the control lock. */
 void napi_config_release(struct napi_struct *n);
+/* Its slot, if it has one, remembers what was set about its thread. */
+void napi_config_keep_thread(struct napi_struct *n);
 
 /* id.c; under the control lock */
 extern unsigned int napi_id_last; /* the newest that was given out */

@@ -33,7 +33,7 @@ int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char 
 	n->weight = weight;
 	n->ctx = n->home = ctx;
 	n->irq_fd = -1;
-	n->thread_conf = (struct unapi_thread_conf){.cpu = -1, .numa_node = -1};
+	n->thread_conf = NAPI_THREAD_ANYWHERE;
 	n->cause = UNAPI_CAUSE_APP;
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	INIT_LIST_HEAD(&n->poll_list);
@@ -54,13 +54,13 @@ bool napi_at_rest(const struct napi_struct *n)
 }
 
 /* Of an instance that was deleted the name is still known. */
-static int not_added(const struct napi_struct *n, const char *what)
+int napi_not_added(const struct napi_struct *n, const char *what)
 {
 	return unapi_fail(EINVAL, "%s: not added, so it cannot be %s",
 			  n->name[0] ? n->name : "an unnamed instance", what);
 }
 
-static int refuse_in_poll(const struct napi_struct *n, const char *what)
+int napi_refuse_in_poll(const struct napi_struct *n, const char *what)
 {
 	return unapi_in_poll() ? unapi_fail(EDEADLK, "%s: %s from a poll method", n->name, what) : 0;
 }
@@ -73,8 +73,8 @@ void unapi_napi_no_id(struct napi_struct *n)
 int unapi_napi_del(struct napi_struct *n)
 {
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return not_added(n, "deleted");
-	if (refuse_in_poll(n, "delete"))
+		return napi_not_added(n, "deleted");
+	if (napi_refuse_in_poll(n, "delete"))
 		return -EDEADLK;
 	if (!napi_at_rest(n))
 		return unapi_fail(EBUSY, "%s: enabled; napi_disable() comes before its deletion", n->name);
@@ -186,7 +186,7 @@ int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 {
 	uint64_t deadline = napi_deadline(timeout_ns), nap = 0, tid;
 
-	if (refuse_in_poll(n, what))
+	if (napi_refuse_in_poll(n, what))
 		return -EDEADLK;
 	if (napi_this_thread.busy == n)
 		return unapi_fail(EDEADLK, "%s: %s from a busy loop over it", n->name, what);
@@ -241,8 +241,8 @@ int napi_enable(struct napi_struct *n)
 	int rc;
 
 	if (!(v & NAPIF_LISTED))
-		return not_added(n, "enabled");
-	if (refuse_in_poll(n, "enable"))
+		return napi_not_added(n, "enabled");
+	if (napi_refuse_in_poll(n, "enable"))
 		return -EDEADLK;
 	if (!napi_at_rest(n))
 		return unapi_fail(EINVAL, "%s: enabled already", n->name);
@@ -277,7 +277,7 @@ int napi_disable_timeout(struct napi_struct *n, uint64_t ns)
 	int rc;
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return not_added(n, "disabled");
+		return napi_not_added(n, "disabled");
 	if (!unapi_in_poll() && napi_at_rest(n))
 		return unapi_fail(EALREADY, "%s: disabled already", n->name);
 	rc = napi_take(n, "disable", ns);
@@ -346,8 +346,8 @@ int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uin
 	int rc = 0;
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return not_added(n, "moved");
-	if (refuse_in_poll(n, "move"))
+		return napi_not_added(n, "moved");
+	if (napi_refuse_in_poll(n, "move"))
 		return -EDEADLK;
 	if (n->own) {
 		set_home(n, ctx);
@@ -394,8 +394,8 @@ int napi_synchronize(struct napi_struct *n)
 	uint64_t deadline = napi_deadline(NAPI_CONTROL_TIMEOUT_NS);
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return not_added(n, "waited for");
-	if (refuse_in_poll(n, "synchronize"))
+		return napi_not_added(n, "waited for");
+	if (napi_refuse_in_poll(n, "synchronize"))
 		return -EDEADLK;
 	/* A call on the home context is made between polls. */
 	if (context_call_until(n->ctx, nothing, NULL, deadline))

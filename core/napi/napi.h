@@ -38,11 +38,13 @@ struct napi_config {
 	unsigned int napi_id; /* 0: it had none yet */
 	uint32_t defer_hard_irqs;
 	uint64_t gro_flush_timeout, irq_suspend_timeout;
+	enum netdev_napi_threaded threaded;
+	struct unapi_thread_conf thread_conf;
 };
 void unapi_napi_config_init(struct napi_config *config);
 
-/* Give a disabled instance a slot: it takes its settings from there, and from then on changes them in both
- * places. -EBUSY: it is enabled, or another instance has that slot. Deletion gives the slot back. */
+/* Give an instance that was just added a slot: it takes its settings from there, and from then on changes
+ * them in both places. -EBUSY: it is enabled, or another instance has that slot. Deletion gives it back. */
 int unapi_napi_set_config(struct napi_struct *n, struct napi_config *config);
 
 /* -EBUSY while enabled. The memory may be freed when it returned. */

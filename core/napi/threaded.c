@@ -227,15 +227,15 @@ int napi_refuse_own_thread(const struct napi_struct *n, const char *what)
 	return on_own_thread(n) ? unapi_fail(EDEADLK, "%s: %s by its own thread", n->name, what) : 0;
 }
 
-int napi_set_threaded(struct napi_struct *n, enum netdev_napi_threaded threaded)
+static int change_threaded(struct napi_struct *n, enum netdev_napi_threaded threaded)
 {
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return unapi_fail(EINVAL, "an instance that is not added cannot be threaded");
+		return napi_not_added(n, "threaded");
 	if (threaded < NETDEV_NAPI_THREADED_DISABLED || threaded > NETDEV_NAPI_THREADED_BUSY_POLL)
 		return unapi_fail(EINVAL, "%s: threaded can be 0, 1 or 2 (busy poll), not %d", n->name,
 				  (int)threaded);
-	if (unapi_in_poll())
-		return unapi_fail(EDEADLK, "%s: set threaded from a poll method", n->name);
+	if (napi_refuse_in_poll(n, "set threaded"))
+		return -EDEADLK;
 	if (!threaded && napi_refuse_own_thread(n, "set threaded"))
 		return -EDEADLK;
 	if (napi_at_rest(n)) {
@@ -254,6 +254,15 @@ int napi_set_threaded(struct napi_struct *n, enum netdev_napi_threaded threaded)
 	return 0;
 }
 
+int napi_set_threaded(struct napi_struct *n, enum netdev_napi_threaded threaded)
+{
+	int rc = change_threaded(n, threaded);
+
+	if (!rc)
+		napi_config_keep_thread(n);
+	return rc;
+}
+
 enum netdev_napi_threaded napi_get_threaded(const struct napi_struct *n)
 {
 	return (enum netdev_napi_threaded)READ_ONCE(n->threaded);
@@ -264,12 +273,13 @@ int unapi_napi_set_thread_conf(struct napi_struct *n, const struct unapi_thread_
 	int rc = 0;
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
-		return unapi_fail(EINVAL, "an instance that is not added has no thread");
+		return napi_not_added(n, "given a thread");
 	if (n->own)
 		rc = apply_conf(n, n->own->thread, conf);
 	if (rc)
 		return rc;
 	n->thread_conf = *conf;
+	napi_config_keep_thread(n);
 	return 0;
 }
 

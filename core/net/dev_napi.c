@@ -61,6 +61,7 @@ static int add(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll,
 	if (slot == NO_SLOT) {
 		unapi_napi_set_gro_flush_timeout(n, dev->gro_flush_timeout);
 		unapi_napi_set_defer_hard_irqs(n, dev->napi_defer_hard_irqs);
+		napi_set_threaded(n, dev->threaded); /* its thread comes when it is enabled */
 	} else {
 		rc = unapi_napi_set_config(n, &dev->napi_config[slot]);
 		if (rc) {
@@ -168,4 +169,54 @@ int unapi_dev_set_napi_defer_hard_irqs(struct net_device *dev, uint64_t polls)
 uint32_t unapi_dev_napi_defer_hard_irqs(const struct net_device *dev)
 {
 	return READ_ONCE(dev->napi_defer_hard_irqs);
+}
+
+/* As the kernel does, an instance that gets no thread leaves the whole device without. One that does not lose
+ * its thread keeps it, and the others lose theirs. */
+static int set_threaded(struct net_device *dev, enum netdev_napi_threaded threaded)
+{
+	struct napi_config *slot;
+	struct napi_struct *n;
+	int rc = 0;
+
+	list_for_each_entry (n, &dev->napi_list, dev_list) {
+		int failed = napi_set_threaded(n, threaded);
+
+		rc = rc ? rc : failed;
+		if (rc && threaded)
+			break;
+	}
+	if (rc && threaded)
+		return rc;
+	WRITE_ONCE(dev->threaded, threaded);
+	for_each_free_slot(slot, dev) slot->threaded = threaded;
+	return rc;
+}
+
+int unapi_dev_set_threaded(struct net_device *dev, unsigned int threaded)
+{
+	int rc;
+
+	if (unapi_in_poll())
+		return unapi_fail(EDEADLK, "%s: set threaded from a poll method", dev->name);
+	if (list_empty(&dev->napi_list))
+		return unapi_fail(EOPNOTSUPP,
+				  "%s: it has no NAPI instance to be threaded; configure it first",
+				  dev->name);
+	if (threaded > NETDEV_NAPI_THREADED_ENABLED)
+		return unapi_fail(
+			EOPNOTSUPP,
+			"%s: threaded of a device can be 0 or 1, not %u; instances can be set apart",
+			dev->name, threaded);
+	rc = set_threaded(dev, (enum netdev_napi_threaded)threaded);
+	if (rc && threaded) {
+		rc = unapi_fail_at(rc, "%s: not threaded", dev->name);
+		set_threaded(dev, NETDEV_NAPI_THREADED_DISABLED);
+	}
+	return rc;
+}
+
+unsigned int unapi_dev_threaded(const struct net_device *dev)
+{
+	return READ_ONCE(dev->threaded);
 }

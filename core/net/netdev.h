@@ -150,6 +150,7 @@ struct net_device {
 	/* Settings of the whole device, and what its instances left or will find by index. */
 	uint64_t gro_flush_timeout;
 	uint32_t napi_defer_hard_irqs;
+	enum netdev_napi_threaded threaded;
 	struct napi_config napi_config[NETDEV_MAX_NAPI];
 	struct rx_queue *rxq[NETDEV_MAX_QUEUES];
 	struct unapi_txq *txq[NETDEV_MAX_QUEUES];

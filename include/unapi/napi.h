@@ -309,6 +309,33 @@ UNAPI_API uint64_t unapi_napi_gro_flush_timeout(const struct napi_struct *n);
 UNAPI_API int unapi_napi_set_irq_suspend_timeout(struct napi_struct *n, uint64_t ns);
 UNAPI_API uint64_t unapi_napi_irq_suspend_timeout(const struct napi_struct *n);
 
+/* Settings of one instance, those that have their bit in @given: what the netdev family's napi-set takes. */
+enum {
+	UNAPI_NAPI_THREADED = 1 << 0,
+	UNAPI_NAPI_DEFER_HARD_IRQS = 1 << 1,
+	UNAPI_NAPI_IRQ_SUSPEND_TIMEOUT = 1 << 2,
+	UNAPI_NAPI_GRO_FLUSH_TIMEOUT = 1 << 3,
+	UNAPI_NAPI_ALL = (1 << 4) - 1,
+};
+struct unapi_napi_params {
+	unsigned int given;
+	enum netdev_napi_threaded threaded;
+	uint32_t defer_hard_irqs;
+	uint64_t irq_suspend_timeout;
+	uint64_t gro_flush_timeout;
+};
+
+/**
+ * unapi_napi_set() - change several settings, or none
+ *
+ * All are checked first, then set in the order of their bits; each counts at its next read. -EINVAL not
+ * added, an unknown bit, another threaded than 0, 1, 2; -ERANGE; errors of napi_set_threaded(): on any
+ * failure nothing has changed. Kernel: net/core/netdev-genl.c netdev_nl_napi_set_doit().
+ */
+UNAPI_API int unapi_napi_set(struct napi_struct *n, const struct unapi_napi_params *p);
+/** unapi_napi_get() - all of them, as they are now */
+UNAPI_API void unapi_napi_get(const struct napi_struct *n, struct unapi_napi_params *p);
+
 /**
  * napi_busy_loop() - poll an instance from this thread until @loop_end says so
  * @loop_end: called after every try with @arg and the time of the start (unapi_napi_busy_clock()); NULL: try

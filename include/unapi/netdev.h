@@ -158,6 +158,14 @@ UNAPI_API uint64_t unapi_dev_gro_flush_timeout(const struct net_device *dev);
 /** unapi_dev_set_napi_defer_hard_irqs() - polls. -ERANGE above INT32_MAX */
 UNAPI_API int unapi_dev_set_napi_defer_hard_irqs(struct net_device *dev, uint64_t polls);
 UNAPI_API uint32_t unapi_dev_napi_defer_hard_irqs(const struct net_device *dev);
+/**
+ * unapi_dev_set_threaded() - 1: each instance gets a thread of its own (napi_set_threaded()); 0: none has one
+ *
+ * -EOPNOTSUPP another value, or before configure; -EDEADLK from a poll method. If a thread is not to be had,
+ * no instance has one afterwards; the error is that of the first that failed.
+ */
+UNAPI_API int unapi_dev_set_threaded(struct net_device *dev, unsigned int threaded);
+UNAPI_API unsigned int unapi_dev_threaded(const struct net_device *dev);
 
 struct unapi_link {
 	bool up, full_duplex, autoneg;

@@ -2,6 +2,7 @@
 """testpmd without traffic: how it starts, is spoken to, and ends; bad input; what it leaves behind."""
 
 import os
+import pathlib
 import re
 import signal
 import termios
@@ -205,6 +206,60 @@ def modes_without_traffic():
     check(pmd.quit() == 0, pmd.transcript())
 
 
+def napi_threads(pmd):
+    tasks = pathlib.Path(f"/proc/{pmd.process.pid}/task").glob("*/comm")
+    return sorted(name for name in (task.read_text().strip() for task in tasks) if name.startswith("napi/"))
+
+
+def napi_settings():
+    pmd = Testpmd("-a", NIC, "-a", NIC, "--", "-i", "--rxq=2", "--txq=2").ready()
+    said = pmd.command("set port 0 gro-flush-timeout 20000")
+    check(said == "Port 0: gro-flush-timeout 20000\n", said)
+    said = pmd.command("set port all defer-hard-irqs 2")
+    check(said == "Port 0: defer-hard-irqs 2\nPort 1: defer-hard-irqs 2\n", said)
+    said = pmd.command("set napi 0 1 irq-suspend-timeout 7")
+    check(said == "Port 0 napi 1: irq-suspend-timeout 7\n", said)
+    pmd.command("set port 1 threaded 1")
+    await_true(lambda: len(napi_threads(pmd)) == 2, "a thread for each instance of port 1")
+    pmd.command("set napi 1 0 threaded 0")
+    await_true(lambda: len(napi_threads(pmd)) == 1, "and one that is left")
+    number = napi_threads(pmd)[0].split("-")[-1]  # napi/<ifc>-<id>
+    said = pmd.command(f"set napi all {number} threaded 2")
+    check(said == "Port 1 napi 1: threaded 2\n", said)
+    pmd.wait_for(f"Invalid NAPI instance {number} of port 0", errors=True)
+    pmd.command("set poll-mode 1 1 busy")
+    pmd.wait_for("Port 1 queue 1: its instance has a thread", errors=True)
+    # Settings and ids are still there after stop and start, and closing is not held up.
+    pmd.command("port stop 1")
+    check(number not in pmd.command("show napi"), "no id while it is stopped")
+    pmd.command("port start 1")
+    check(number in pmd.command("show napi") and len(napi_threads(pmd)) == 1, "the same id, the same thread")
+    for line, about in (("set port 0 defer-hard-irqs 2147483648", "2147483648"), ("set port 0 threaded 2", "not 2"),
+                        ("set napi 0 0 threaded 3", "not 3"), ("set napi 0 9 threaded 1", "instance 9 of port 0"),
+                        ("set napi 0 0 defer-hard-irqs 4294967295", "4294967295"), ("set port 2 threaded 1", "port 2")):
+        before = len(pmd.errors)
+        pmd.command(line)
+        await_true(lambda: pmd.errors.endswith("\n", before), f"a complaint about \"{line}\"")
+        check(about in pmd.errors[before:] and pmd.errors.count("\n", before) == 1, pmd.errors[before:])
+    check(pmd.quit() == 0, pmd.transcript())
+
+
+def threads_while_forwarding():
+    """Streams come and go while instances have threads, or get and lose them."""
+    pmd = Testpmd("-a", NIC, "--", "-i", "--rxq=2", "--txq=2").ready()
+    for turn in range(12):
+        pmd.command(f"set fwd {'txonly' if turn % 2 else 'io'}")
+        pmd.command(f"set napi 0 all threaded {turn % 3}")
+        pmd.command("start")
+        pmd.command(f"set napi 0 {turn % 2} threaded {(turn + 1) % 3}")
+        check("Done." in pmd.command("stop"), "stop")
+    pmd.command("set napi 0 all threaded 0")
+    await_true(lambda: not napi_threads(pmd), "no thread is left")
+    said = pmd.command("set poll-mode 0 all busy")
+    check(said.count("poll mode busy\n") == 2, f"its lcore has the instances again: {said}")
+    check(pmd.quit() == 0, pmd.transcript())
+
+
 def removed_while_others_remain():
     pmd = Testpmd("-a", NIC, "-a", NIC, "--", "-i", "--auto-start").ready()
     os.kill(pmd.sims[0], signal.SIGKILL)
@@ -297,4 +352,5 @@ def terminal():
 
 main(help_and_version, bad_options, bad_devices, bad_counts, too_few_tx_queues_at_the_prompt, quit_and_end_of_input,
      without_a_prompt, signals, killed, period_without_a_prompt, garbage, shows, shared_instances, port_commands,
-     modes_without_traffic, removed_while_others_remain, last_one_removed, registers_gone, json_file, json_to_a_full_disk, terminal)
+     modes_without_traffic, napi_settings, threads_while_forwarding, removed_while_others_remain, last_one_removed,
+     registers_gone, json_file, json_to_a_full_disk, terminal)

@@ -51,6 +51,13 @@ static void commands(void **state)
 	is("show napi", "show napi");
 	is("set poll-mode 0 all busy", "set poll-mode PORT|all QUEUE|all interrupt|busy");
 	is("set poll-mode all 3 interrupt", "set poll-mode PORT|all QUEUE|all interrupt|busy");
+	is("set port 0 gro-flush-timeout 20000",
+	   "set port PORT|all gro-flush-timeout|defer-hard-irqs|threaded VALUE");
+	is("set port all threaded 1", "set port PORT|all gro-flush-timeout|defer-hard-irqs|threaded VALUE");
+	is("set napi 0 8193 defer-hard-irqs 2147483648",
+	   "set napi PORT|all INSTANCE|all gro-flush-timeout|defer-hard-irqs|irq-suspend-timeout|threaded "
+	   "VALUE");
+	assert_int_equal(args[5].number, 2147483648u);
 	is("set promisc 1 off", "set promisc PORT|all on|off");
 	is("port reset 0", "port reset PORT|all");
 	is("clear port stats all", "clear port stats PORT|all");
@@ -95,6 +102,10 @@ static void garbage(void **state)
 	is_none("set burst |", "Bad arguments");
 	is_none("set poll-mode 0 all sometimes", "Bad arguments");
 	is_none("set poll-mode 0 all interrupt|busy", "Bad arguments");
+	is_none("set port 0 irq-suspend-timeout 1", "Bad arguments"); /* no device has it */
+	is_none("set port 0 threaded yes", "Bad arguments");
+	is_none("set napi 0 all gro-flush-timeout -1", "Bad arguments");
+	is_none("set napi all threaded 1", "Bad arguments");
 	is_none("a b c d e f g h i j k l m", "many words");
 	is_none("????????", "Command not found");
 }
@@ -134,6 +145,7 @@ static void completion(void **state)
 	assert_true(offers("show port x", "xstats"));
 	assert_true(offers("show port stats ", "all"));
 	assert_true(offers("set poll-mode 0 all b", "busy"));
+	assert_true(offers("set napi 0 all irq", "irq-suspend-timeout"));
 	assert_int_equal(cmd_complete("set poll-mode 0 all ", 20, words, 32), 2);
 	assert_int_equal(cmd_complete("port start 0 ", 13, words, 32), 0);
 	assert_int_equal(cmd_complete("nonsense ", 9, words, 32), 0);
