@@ -107,6 +107,7 @@ void igb_reset(struct igb *d)
 		r[E1000_VMOLR(i) / 4] = E1000_VMOLR_STRCRC | 0x2600;
 	d->pbuf_used = d->pbuf_head = 0;
 	d->late_count = 0;
+	d->holding = false;
 	d->link = false;
 	d->rss_serial++;
 	rss_set_key(&d->rss, (const uint8_t[RSS_KEY_BYTES]){0});

@@ -36,6 +36,10 @@ struct igb_rx_queue {
 	uint32_t dropped; /* RQDPC, twelve bits, clears on read */
 	uint32_t bufsize;
 	bool drop_en, adv_onebuf;
+	bool held; /* igb_rx_hold(): the first descriptor's second word, which has DD, is still to be stored
+		    */
+	uint32_t held_slot;
+	uint64_t held_word;
 };
 
 struct igb_tx_context {
@@ -85,6 +89,7 @@ struct igb {
 	uint64_t rx_packets, tx_packets;
 	uint64_t rx_filtered, rx_no_queue, rx_dropped, misuse;
 	char last_misuse[128];
+	bool holding;	      /* between igb_rx_hold() and igb_rx_release() */
 	uint64_t fault_ticks; /* counts rx write-backs for the injected faults */
 	struct igb_late late[IGB_LATE_SLOTS];
 	unsigned int late_first, late_count;
@@ -137,8 +142,14 @@ enum igb_rx_result igb_rx(struct igb *d, const uint8_t *frame, uint32_t len);
 void igb_rx_buffered(struct igb *d, const uint8_t *frame, uint32_t len);
 bool igb_rx_drain(struct igb *d);
 bool igb_rx_enabled(const struct igb *d);
+/* Frames of one instant: what igb_rx() takes from igb_rx_hold() on becomes visible by igb_rx_release(), which
+ * stores the DD of each queue's first descriptor last and raises its cause once. False: there was nothing, or
+ * the device was reset meanwhile. */
+void igb_rx_hold(struct igb *d);
+bool igb_rx_release(struct igb *d);
 /* The queue that this frame would go to, and whether there is room for it. */
 unsigned int igb_rx_queue_of(struct igb *d, const uint8_t *frame, uint32_t len);
+uint32_t igb_rx_free(const struct igb *d, unsigned int queue); /* descriptors the device may fill */
 bool igb_rx_room(const struct igb *d, unsigned int queue, uint32_t len);
 void igb_rx_configure(struct igb *d, unsigned int queue);
 void igb_rx_late(struct igb *d);

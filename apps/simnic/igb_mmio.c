@@ -107,10 +107,12 @@ static void write_dctl(struct igb *d, const struct ring_reg *r, struct igb_ring 
 			igb_tx_flush(d, r->queue);
 	}
 	if (val & E1000_RXDCTL_QUEUE_ENABLE && !ring->enabled) {
-		if (r->rx)
+		if (r->rx) {
 			igb_rx_configure(d, r->queue);
-		else
+			d->rx[r->queue].held = false;
+		} else {
 			d->tx[r->queue].nr_waiting = 0;
+		}
 		enable_ring(d, r, ring);
 	} else if (!(val & E1000_RXDCTL_QUEUE_ENABLE) && ring->enabled) {
 		ring->enabled = false;

@@ -144,6 +144,13 @@ static uint32_t free_descriptors(const struct igb_ring *r)
 	return r->tail >= r->head ? r->tail - r->head : r->count - r->head + r->tail;
 }
 
+uint32_t igb_rx_free(const struct igb *d, unsigned int queue)
+{
+	const struct igb_ring *r = &d->rx[queue].ring;
+
+	return r->enabled ? free_descriptors(r) : 0;
+}
+
 static bool frozen(const struct igb *d, unsigned int queue, const struct igb_ring *r)
 {
 	return r->hung || (d->opt->hung_queue == (int)queue && r->packets >= d->opt->hung_after);
@@ -237,6 +244,12 @@ static void write_back(struct igb *d, unsigned int queue, uint32_t slot, struct 
 			  (uint64_t)lies[d->fault_ticks / d->opt->hostile_len % ARRAY_SIZE(lies)] << 32;
 	}
 	__atomic_store_n(&words[0], wb.low, __ATOMIC_RELAXED);
+	if (unlikely(d->holding) && !d->rx[queue].held) {
+		d->rx[queue].held = true;
+		d->rx[queue].held_slot = slot;
+		d->rx[queue].held_word = wb.high;
+		return;
+	}
 	if (unlikely(d->opt->late_dd)) {
 		d->late[(d->late_first + d->late_count++) % IGB_LATE_SLOTS] = (struct igb_late){
 			unapi_clock_ns() + d->opt->late_dd * NSEC_PER_USEC, wb.high, queue, slot};
@@ -401,8 +414,38 @@ enum igb_rx_result igb_rx(struct igb *d, const uint8_t *frame, uint32_t len)
 	d->rx_packets++;
 	q->ring.packets++;
 	stats_rx(&d->stats, frame, len + ETH_FCS_LEN);
-	irq_queue_cause(&d->irq, queue, false);
+	if (likely(!d->holding))
+		irq_queue_cause(&d->irq, queue, false);
 	return IGB_RX_TAKEN;
+}
+
+void igb_rx_hold(struct igb *d)
+{
+	d->holding = true;
+}
+
+bool igb_rx_release(struct igb *d)
+{
+	bool any = false;
+
+	d->holding = false;
+	for (unsigned int n = 0; n < E1000_MAX_QUEUES; n++) {
+		struct igb_rx_queue *q = &d->rx[n];
+		union e1000_adv_rx_desc *desc = NULL;
+
+		if (likely(!q->held))
+			continue;
+		q->held = false;
+		if (q->ring.enabled && igb_dma_allowed(d))
+			desc = igb_rx_desc(d, n, q->held_slot);
+		if (!desc)
+			continue;
+		/* A driver takes descriptors in order: with this one it has all of them. */
+		__atomic_store_n((uint64_t *)desc + 1, q->held_word, __ATOMIC_RELEASE);
+		irq_queue_cause(&d->irq, n, false);
+		any = true;
+	}
+	return any;
 }
 
 /* ---- the packet buffer */

@@ -208,6 +208,18 @@ void irq_queue_cause(struct irq *q, unsigned int n, bool tx)
 	set_icr(q, tx ? E1000_ICR_TXDW : E1000_ICR_RXDW);
 }
 
+struct irq_queue_state irq_queue_state(const struct irq *q, unsigned int n)
+{
+	uint32_t entry = q->ivar[E1000_IVAR_ROW(n)] >> E1000_IVAR_RX_SHIFT(n);
+	uint32_t vector = entry & E1000_IVAR_VECTOR_MASK, bit = 1u << vector;
+
+	if (!msix_mode(q))
+		return (struct irq_queue_state){!(q->ims & E1000_ICR_RXDW), q->icr & E1000_ICR_RXDW,
+						q->per_vector[0]};
+	return (struct irq_queue_state){!(q->eims & bit), q->eicr & bit,
+					vector < IRQ_VECTORS ? q->per_vector[vector] : 0};
+}
+
 void irq_other_cause(struct irq *q, uint32_t bits)
 {
 	set_icr(q, bits);

@@ -49,6 +49,12 @@ void irq_disconnect(struct irq *q);
 
 /* A descriptor of queue @n was written back. */
 void irq_queue_cause(struct irq *q, unsigned int n, bool tx);
+/* How the rx cause of queue @n stands. */
+struct irq_queue_state {
+	bool masked, latched; /* its vector; a cause waits to be unmasked or for the end of an interval */
+	uint64_t fired;	      /* interrupts of that vector */
+};
+struct irq_queue_state irq_queue_state(const struct irq *q, unsigned int n);
 /* Bits of ICR that come from elsewhere: link, receiver overrun... */
 void irq_other_cause(struct irq *q, uint32_t bits);
 

@@ -324,10 +324,10 @@ int sim_run(struct sim *s)
 			periodic(s);
 		}
 		/* Spinning for what the client does next: should it wait for this very CPU, it gets it. */
-		fruitless = worked || ns ? 0 : fruitless + 1;
+		fruitless = worked || ns || s->wire.urgent ? 0 : fruitless + 1;
 		if (fruitless > YIELD_AFTER)
 			sched_yield();
-		else if (fruitless)
+		else if (fruitless || s->wire.urgent)
 			cpu_relax();
 	}
 	stats_file_write(s, "", true);

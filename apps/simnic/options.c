@@ -39,7 +39,7 @@ static const struct option_def defs[] = {
 	{"wire", TEXT, AT(wire), 1, 256,
 	 "loop | pair:NAME | tap:NAME | pcap:FILE | socket:PATH or socket:HOST:PORT,\n"
 	 "                      socket:listen:PATH or socket:listen:HOST:PORT | "
-	 "gen[:key=value[:key=value...]] | none"},
+	 "gen[:key=value[:key=value...]] | train:PATH | none"},
 	{"pcap-out", TEXT, AT(pcap_out), 1, 256, "wire=pcap: write transmitted frames to this file"},
 	{"size", UINT, AT(size), 64, 9728, "gen: frame size in bytes, FCS included"},
 	{"flows", UINT, AT(flows), 0, 1024, "gen: flows; 0 makes two for each enabled queue"},

@@ -39,7 +39,7 @@ const struct wire_ops wire_loop = {
 int wire_open(struct wire *w, const char *spec, struct igb *nic, struct sim_options *opt)
 {
 	static const struct wire_ops *const all[] = {&wire_none, &wire_loop,   &wire_pair, &wire_tap,
-						     &wire_pcap, &wire_socket, &wire_gen};
+						     &wire_pcap, &wire_socket, &wire_gen,  &wire_train};
 	const char *colon = strchr(spec, ':');
 	size_t n = colon ? (size_t)(colon - spec) : strlen(spec);
 
@@ -51,7 +51,7 @@ int wire_open(struct wire *w, const char *spec, struct igb *nic, struct sim_opti
 			return w->ops->open(w, colon ? colon + 1 : "");
 		}
 	}
-	return unapi_fail(EINVAL, "wire=%s: one of none, loop, pair, tap, pcap, socket, gen", spec);
+	return unapi_fail(EINVAL, "wire=%s: one of none, loop, pair, tap, pcap, socket, gen, train", spec);
 }
 
 void wire_close(struct wire *w)

@@ -34,9 +34,11 @@ struct wire {
 	bool new_fd;  /* which this tells: numbers come again */
 	short events; /* what to wait for on it: POLLIN, POLLOUT */
 	bool carrier;
+	bool urgent; /* poll() waits for an instant that is near: spin, and do not yield */
 };
 
-extern const struct wire_ops wire_none, wire_loop, wire_pair, wire_tap, wire_pcap, wire_socket, wire_gen;
+extern const struct wire_ops wire_none, wire_loop, wire_pair, wire_tap, wire_pcap, wire_socket, wire_gen,
+	wire_train;
 
 /* @spec is "kind" or "kind:argument". */
 int wire_open(struct wire *w, const char *spec, struct igb *nic, struct sim_options *opt);
