@@ -105,9 +105,10 @@ int unapi_dev_open(const char *spec, struct net_device **out)
 static int check_conf(const struct net_device *dev, struct unapi_dev_conf *c)
 {
 	const char *n = dev->name;
+	int rc = netdev_check_channels(dev, c);
 
-	c->rxq = c->rxq ? c->rxq : 1;
-	c->txq = c->txq ? c->txq : 1;
+	if (rc)
+		return rc;
 	c->rxd = c->rxd ? c->rxd : DEFAULT_DESCS;
 	c->txd = c->txd ? c->txd : DEFAULT_DESCS;
 	c->rx_batch = c->rx_batch ? c->rx_batch : DEFAULT_BATCH;
@@ -341,6 +342,7 @@ void unapi_dev_get_info(const struct net_device *dev, struct unapi_dev_info *inf
 		.vendor_id = v->vendor_id,
 		.device_id = v->device_id,
 		.numa_node = v->numa_node,
+		.max_channels = dev->max_channels,
 		.max_rxq = dev->max_rxq,
 		.max_txq = dev->max_txq,
 		.min_desc = dev->min_desc,
@@ -352,6 +354,9 @@ void unapi_dev_get_info(const struct net_device *dev, struct unapi_dev_info *inf
 		.txd = configured ? dev->conf.txd : 0,
 		.mtu = dev->mtu,
 		.nr_napi = dev->nr_channels,
+		.combined = configured ? dev->layout.combined : 0,
+		.rx_only = configured ? dev->layout.rx_only : 0,
+		.tx_only = configured ? dev->layout.tx_only : 0,
 		.started = READ_ONCE(dev->state) == NETDEV_STARTED,
 		.promisc = dev->promisc,
 		.removed = netdev_is_removed(dev),

@@ -61,7 +61,7 @@ struct unapi_txq {
 	struct gate gate; /* the producer is inside while it sends or cleans; open while started */
 	bool asleep; /* the producer's own note that it declared sleep: saves the busy path an atomic load */
 	bool claimed;
-	bool tx_only; /* its instance has no receive queue: the cause is always routed (driver, configure) */
+	bool tx_only; /* its channel only transmits: the cause is always routed (driver, configure) */
 	bool routed;  /* its cause is routed; the producer's note */
 	uint16_t index;
 	struct unapi_txq_stats stats; /* written by the producer only, relaxed stores */
@@ -81,6 +81,11 @@ struct channel {
 	struct unapi_txq *tx[NETDEV_MAX_QUEUES];
 	struct unapi_txq *produced; /* transmit queues whose producer this instance is; see txq.c */
 	struct gate walk;	    /* whoever walks @produced is inside; open while the instance exists */
+};
+
+/* Channels by kind; they are numbered in this order. */
+struct channel_layout {
+	unsigned int combined, rx_only, tx_only;
 };
 
 struct net_device_ops {
@@ -141,8 +146,10 @@ struct net_device {
 	uint8_t mac[6];
 	uint16_t mtu;
 	unsigned int max_rxq, max_txq, min_desc, max_desc, desc_align;
+	unsigned int max_channels;  /* vectors for them; 1: one vector serves everything */
 	struct unapi_dev_conf conf; /* what is configured, defaults filled in; ctx points to owned_ctx */
 	struct unapi_context *owned_ctx[NETDEV_MAX_NAPI + 1];
+	struct channel_layout layout; /* configured */
 	unsigned int nr_channels;
 	struct channel *channels[NETDEV_MAX_NAPI]; /* in the order they were added */
 	/* Their instances, the highest id first: the order in which the kernel tells of them. */
@@ -180,6 +187,16 @@ static inline void *netdev_priv(struct net_device *dev)
 {
 	return dev->priv;
 }
+
+/*
+ * Channels, in ndo_configure: how many are wanted; how many there are, and of which kind, when there are
+ * vectors for @vectors of them (-ENOSPC: that is too few for what was asked for); and which one serves
+ * a queue.
+ */
+unsigned int netdev_channels_wanted(const struct net_device *dev);
+int netdev_lay_out(struct net_device *dev, unsigned int vectors);
+unsigned int netdev_rx_channel(const struct net_device *dev, unsigned int q);
+unsigned int netdev_tx_channel(const struct net_device *dev, unsigned int q);
 
 /*
  * netif_napi_add() and its kin - add an instance, which is the member of a struct channel, zeroed but for its

@@ -18,6 +18,7 @@ static int igb_init(struct net_device *dev)
 		return unapi_fail(EPROTO, "%s: BAR 0 has %llu bytes, an 82576 has %u", dev->name,
 				  (unsigned long long)g->bar->size, E1000_BAR0_SIZE);
 	dev->max_rxq = dev->max_txq = E1000_MAX_QUEUES;
+	dev->max_channels = igb_irq_max_channels(g->vfio);
 	dev->min_desc = IGB_MIN_DESC;
 	dev->max_desc = E1000_RING_MAX;
 	dev->desc_align = E1000_RING_ALIGN / sizeof(struct adv_desc);

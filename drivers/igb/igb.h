@@ -44,7 +44,7 @@ struct igb {
 	uint32_t shared_causes;		/* one vector for all: what may interrupt */
 	uint32_t eims_all;		/* all channels and the other vector */
 	struct unapi_source other_src;
-	struct igb_channel *channels[NETDEV_MAX_QUEUES];
+	struct igb_channel *channels[NETDEV_MAX_NAPI];
 	struct adv_rx_ring *rx[NETDEV_MAX_QUEUES];
 	struct adv_tx_ring *tx[NETDEV_MAX_QUEUES];
 	uint64_t stats[IGB_NR_STATS]; /* sums of what was read; under dev->stats_lock */
@@ -97,7 +97,8 @@ void igb_queues_stop(struct igb *g);
 void igb_queues_drain(struct igb *g); /* wait a little for what is being sent */
 
 /* irq.c */
-int igb_irq_vectors(struct igb *g, unsigned int pairs);
+unsigned int igb_irq_max_channels(const struct vfio_device *v);
+int igb_irq_vectors(struct igb *g, unsigned int channels);
 int igb_irq_setup(struct igb *g);
 int igb_irq_watch(struct igb *g);
 void igb_irq_unwatch(struct igb *g);

@@ -20,17 +20,30 @@
 #define QUEUE_CAUSES  (E1000_ICR_RXDW | E1000_ICR_RXDMT0 | E1000_ICR_TXDW)
 #define SHARED_CAUSES (E1000_ICR_RXDW | E1000_ICR_RXDMT0 | E1000_ICR_LSC)
 
-/* MSI-X vectors for @pairs and the other one, or what there is. Returns how many channels that makes. */
-int igb_irq_vectors(struct igb *g, unsigned int pairs)
+/* A bit of EICR each (datasheet 8.8.3). */
+#define MAX_VECTORS   ((unsigned int)__builtin_popcount(E1000_EICR_MSIX_MASK))
+
+/* All vectors but the other one; or one for all. */
+unsigned int igb_irq_max_channels(const struct vfio_device *v)
 {
-	int n = vfio_irq_enable(g->vfio, VFIO_IRQ_MSIX, pairs + 1);
+	unsigned int n = v->irqs[VFIO_PCI_MSIX_IRQ_INDEX].count;
+
+	if (n > MAX_VECTORS)
+		n = MAX_VECTORS;
+	return n > 2 ? n - 1 : 1;
+}
+
+/* MSI-X vectors for @channels and the other one, or what there is. Returns how many channels that makes. */
+int igb_irq_vectors(struct igb *g, unsigned int channels)
+{
+	int n = vfio_irq_enable(g->vfio, VFIO_IRQ_MSIX, channels + 1);
 
 	if (n < 0)
 		return n;
 	g->shared_irq = g->vfio->irq_mode != VFIO_IRQ_MSIX || n < 2;
 	if (g->shared_irq)
 		return 1;
-	return n - 1 < (int)pairs ? n - 1 : (int)pairs;
+	return n - 1 < (int)channels ? n - 1 : (int)channels;
 }
 
 static void irq_queue(struct napi_struct *n)

@@ -52,12 +52,18 @@ static bool rx_pending(struct igb_channel *c)
 	return false;
 }
 
-/* The unmasking is posted: only once it has arrived does everything that comes later interrupt. */
+/*
+ * The unmasking is posted: only once it has arrived does everything that comes later interrupt. Sent
+ * descriptors interrupt on a channel that only transmits; whoever polls it by now may clean at the same time,
+ * one of the two has each queue.
+ */
 static void look_again(struct igb_channel *c)
 {
 	igb_flush(c->igb);
 	if (rx_pending(c))
 		napi_schedule(&c->ch.napi);
+	if (!c->ch.nr_rx)
+		netdev_clean_sleeping(&c->ch);
 }
 
 int igb_poll(struct napi_struct *n, int budget)

@@ -17,15 +17,10 @@ static void *alloc_line(size_t size)
 	return __builtin_memset(p, 0, size);
 }
 
-static struct channel *channel_of(struct igb *g, unsigned int q)
-{
-	return &g->channels[q % g->dev->nr_channels]->ch;
-}
-
 static int make_rx(struct igb *g, unsigned int q)
 {
 	const struct unapi_dev_conf *c = &g->dev->conf;
-	struct channel *ch = channel_of(g, q);
+	struct channel *ch = &g->channels[netdev_rx_channel(g->dev, q)]->ch;
 	struct adv_rx_ring *r = alloc_line(sizeof(*r));
 	int rc;
 
@@ -56,7 +51,7 @@ free_r:
 
 static int make_tx(struct igb *g, unsigned int q)
 {
-	struct channel *ch = channel_of(g, q);
+	struct channel *ch = &g->channels[netdev_tx_channel(g->dev, q)]->ch;
 	struct adv_tx_ring *t = alloc_line(sizeof(*t));
 	int rc;
 
@@ -102,11 +97,11 @@ static int make_channels(struct igb *g, unsigned int n)
 int igb_queues_make(struct igb *g)
 {
 	const struct unapi_dev_conf *c = &g->dev->conf;
-	unsigned int pairs = c->rxq > c->txq ? c->rxq : c->txq;
-	int rc, channels;
+	int rc, vectors = igb_irq_vectors(g, netdev_channels_wanted(g->dev));
 
-	channels = igb_irq_vectors(g, pairs);
-	rc = channels < 0 ? channels : make_channels(g, (unsigned int)channels);
+	rc = vectors < 0 ? vectors : netdev_lay_out(g->dev, (unsigned int)vectors);
+	if (rc > 0)
+		rc = make_channels(g, (unsigned int)rc);
 	for (unsigned int q = 0; q < c->rxq && !rc; q++)
 		rc = make_rx(g, q);
 	for (unsigned int q = 0; q < c->txq && !rc; q++)
@@ -131,7 +126,7 @@ void igb_queues_free(struct igb *g)
 			g->tx[q] = NULL;
 		}
 	}
-	for (unsigned int i = NETDEV_MAX_QUEUES; i-- > 0;) {
+	for (unsigned int i = NETDEV_MAX_NAPI; i-- > 0;) {
 		if (!g->channels[i])
 			continue;
 		netif_napi_del(&g->channels[i]->ch.napi);

@@ -41,7 +41,19 @@ UNAPI_API int unapi_dev_open(const char *spec, struct net_device **out);
 UNAPI_API int unapi_dev_close(struct net_device *dev);
 
 struct unapi_dev_conf {
-	unsigned int rxq, txq; /* queues; 0: 1 */
+	unsigned int rxq, txq; /* queues; 0: 1, or as many as channels take */
+	/*
+	 * Channels, counted as ethtool -L does: each has an interrupt vector and an instance of its own.
+	 * @combined ones serve receive and transmit queues, the others queues of one kind alone. All 0: one
+	 * for each pair of queues and each queue without a partner, and fewer, which queues share, if the
+	 * device has not so many vectors.
+	 *
+	 * Instances are numbered combined first, then rx_only, then tx_only. Receive queue q is served by
+	 * number q mod (combined + rx_only) of those that receive, transmit queue q likewise: so more queues
+	 * than channels share instances in turn (rxq = txq = 4, combined = 2: instance 0 has the even
+	 * ones). A device with a single vector (MSI, INTx) has one combined channel, whatever is asked for.
+	 */
+	unsigned int combined, rx_only, tx_only;
 	unsigned int rxd,
 		txd; /* descriptors a ring; 0: 512. A multiple of 8 within unapi_dev_info's limits */
 	unsigned int rx_batch; /* most records one rx callback gets; 0: 32; at least UNAPI_MAX_FRAGS, at most
@@ -54,8 +66,12 @@ struct unapi_dev_conf {
 	unsigned int nr_ctx;
 };
 
-/** unapi_dev_configure() - set queues up, while stopped. -EBUSY started; -EINVAL/-ERANGE out of limits;
- * -ENOMEM */
+/**
+ * unapi_dev_configure() - set queues up, while stopped
+ *
+ * -EBUSY started; -EINVAL/-ERANGE out of limits (fewer queues than channels, or more channels than the device
+ * has vectors, too); -ENOSPC the system has not so many vectors left; -ENOMEM.
+ */
 UNAPI_API int unapi_dev_configure(struct net_device *dev, const struct unapi_dev_conf *conf);
 
 /** unapi_dev_start() - enable queues, interrupts and instances. -EINVAL not configured, -EALREADY, -ENODEV
@@ -129,9 +145,11 @@ struct unapi_dev_info {
 	uint8_t mac[6];
 	int numa_node;
 	unsigned int max_rxq, max_txq, min_desc, max_desc, desc_align;
+	unsigned int max_channels;	 /* that there are interrupt vectors for */
 	unsigned int rxq, txq, rxd, txd; /* configured; 0 before */
 	unsigned int mtu;
-	unsigned int nr_napi; /* instances */
+	unsigned int nr_napi; /* instances, which are channels: */
+	unsigned int combined, rx_only, tx_only;
 	bool started, promisc, removed;
 };
 UNAPI_API void unapi_dev_get_info(const struct net_device *dev, struct unapi_dev_info *info);

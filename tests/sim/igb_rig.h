@@ -89,13 +89,16 @@ static inline void open_dev(struct rig *r, const char *options)
 static inline void configure(struct rig *r, const struct unapi_dev_conf *like)
 {
 	struct unapi_dev_conf c = *like;
+	struct unapi_dev_info info;
 
 	c.ctx = &r->ctx;
 	c.nr_ctx = 1;
-	c.txq = c.txq ? c.txq : c.rxq;
+	if (!c.combined && !c.rx_only)
+		c.txq = c.txq ? c.txq : c.rxq;
 	ok(unapi_dev_configure(r->dev, &c));
-	r->queues = c.rxq;
-	for (unsigned int q = 0; q < c.rxq; q++) {
+	unapi_dev_get_info(r->dev, &info);
+	r->queues = info.rxq;
+	for (unsigned int q = 0; q < info.rxq; q++) {
 		rx_args[q] = (struct rx_arg){r, q};
 		ok(unapi_dev_set_rx(r->dev, q, forward, &rx_args[q]));
 		r->txq[q] = unapi_dev_txq(r->dev, q);

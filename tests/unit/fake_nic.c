@@ -144,6 +144,8 @@ static int fake_init(struct net_device *dev)
 	memcpy(dev->mac, mac, sizeof(mac));
 	dev->mtu = 1500;
 	dev->max_rxq = dev->max_txq = FAKE_QUEUES;
+	dev->max_channels = FAKE_MAX_CHANNELS;
+	f->vectors = FAKE_CHANNELS;
 	dev->min_desc = 64;
 	dev->max_desc = 4096;
 	dev->desc_align = 8;
@@ -158,7 +160,8 @@ static void fake_uninit(struct net_device *dev)
 static int fake_configure(struct net_device *dev)
 {
 	struct fake_nic *f = netdev_priv(dev);
-	unsigned int i, n = dev->conf.rxq > dev->conf.txq ? dev->conf.rxq : dev->conf.txq;
+	unsigned int i;
+	int n;
 
 	note(dev, 'C');
 	if (f->fail_configure)
@@ -166,10 +169,13 @@ static int fake_configure(struct net_device *dev)
 	memset(f->rx, 0, sizeof(f->rx));
 	memset(f->tx, 0, sizeof(f->tx));
 	memset(f->ch, 0, sizeof(f->ch));
-	for (i = 0; i < FAKE_CHANNELS && i < n; i++)
+	n = netdev_lay_out(dev, f->vectors);
+	if (n < 0)
+		return n;
+	for (i = 0; i < (unsigned int)n; i++)
 		assert_int_equal(netif_napi_add_config(dev, &f->ch[i].napi, fake_poll, (int)i), 0);
 	for (i = 0; i < dev->conf.rxq; i++) {
-		struct channel *ch = &f->ch[i % FAKE_CHANNELS];
+		struct channel *ch = &f->ch[netdev_rx_channel(dev, i)];
 		struct rx_queue *q = &f->rx[i].rxq;
 
 		q->napi = &ch->napi;
@@ -177,7 +183,7 @@ static int fake_configure(struct net_device *dev)
 		ch->rx[ch->nr_rx++] = dev->rxq[i] = q;
 	}
 	for (i = 0; i < dev->conf.txq; i++) {
-		struct channel *ch = &f->ch[i % FAKE_CHANNELS];
+		struct channel *ch = &f->ch[netdev_tx_channel(dev, i)];
 		struct unapi_txq *q = &f->tx[i].txq;
 
 		q->napi = &ch->napi;

@@ -11,9 +11,10 @@
 
 #include "core/net/netdev_impl.h"
 
-#define FAKE_QUEUES   4
-#define FAKE_CHANNELS 2 /* queues share instances: queue i is served by instance i % FAKE_CHANNELS */
-#define FAKE_RING     64
+#define FAKE_QUEUES	  4
+#define FAKE_CHANNELS	  2 /* that there are vectors for at first: queue i is served by instance i % 2 */
+#define FAKE_MAX_CHANNELS 6
+#define FAKE_RING	  64
 
 struct fake_rxq {
 	struct rx_queue rxq;
@@ -36,13 +37,14 @@ struct fake_nic {
 	int fail_init, fail_configure, fail_open, fail_stop;
 	bool hold; /* nothing is sent; atomic */
 	bool short_of_buffers;
+	unsigned int vectors; /* for channels; FAKE_CHANNELS at first */
 	/* What it saw */
 	char calls[4096]; /* one letter each: I)nit U)ninit C)onfigure c=unconfigure O)pen S)top R)eset */
 	uint32_t updates; /* ndo_update_stats; atomic */
 	uint64_t hw_missed;
 	struct fake_rxq rx[FAKE_QUEUES];
 	struct fake_txq tx[FAKE_QUEUES];
-	struct channel ch[FAKE_CHANNELS];
+	struct channel ch[FAKE_MAX_CHANNELS];
 	uint32_t polls;				 /* atomic */
 	void (*in_poll)(struct net_device *dev); /* called once from the next poll method */
 };
