@@ -61,7 +61,7 @@ static void let_go(struct busy *b)
 }
 
 /* As owner: the poll method once. Completions inside do as the state word says. */
-static int poll_once(struct busy *b)
+static void poll_once(struct busy *b)
 {
 	struct napi_thread *t = &napi_this_thread;
 	struct napi_struct *n = b->n;
@@ -69,18 +69,13 @@ static int poll_once(struct busy *b)
 
 	ledger_poll(n);
 	t->polling = n;
-	t->completed = false;
-	work = n->poll(n, b->budget);
+	t->completion = POLL_GOES_ON;
+	work = napi_poll_result(t, n, n->poll(n, b->budget), b->budget);
 	t->polling = NULL;
-	if (unlikely((unsigned int)work > (unsigned int)b->budget))
-		napi_violation(n, work < 0 ? "returned a negative count" : "returned more than its budget");
-	if (unlikely(t->completed && work >= b->budget))
-		napi_violation(n, "completed after using its whole budget");
-	if (!t->completed)
+	if (t->completion != POLL_COMPLETED)
 		ledger_work(n, work, b->budget);
-	if (work > 0)
+	if (work)
 		napi_moved(n);
-	return work;
 }
 
 static void stop(struct busy *b)
@@ -88,7 +83,6 @@ static void stop(struct busy *b)
 	struct napi_thread *t = &napi_this_thread;
 	struct napi_struct *n = b->n;
 	uint64_t timeout = 0;
-	int work;
 
 	b->own = false;
 	napi_state_busy_stop(&n->state);
@@ -99,8 +93,11 @@ static void stop(struct busy *b)
 	}
 	if (timeout) {
 		/* No poll, and the interrupt stays as it is: the timer does both. */
-		if (n->gro)
+		if (n->gro) {
+			t->polling = n;
 			n->gro->flush_old(n);
+			t->polling = NULL;
+		}
 		ledger_cycles(t, n);
 		napi_state_busy_let_go(&n->state);
 		timer_start(&n->timer, timeout);
@@ -108,12 +105,10 @@ static void stop(struct busy *b)
 	}
 	/* Counted: when it completes, somebody else may poll before it has returned. */
 	__atomic_fetch_add(&n->stopping, 1, __ATOMIC_RELAXED);
-	work = poll_once(b);
+	poll_once(b);
 	__atomic_fetch_sub(&n->stopping, 1, __ATOMIC_RELEASE); /* napi_synchronize() */
-	if (t->completed)
+	if (t->completion == POLL_COMPLETED)
 		return;
-	if (unlikely(work < b->budget))
-		napi_violation(n, "returned less than its budget without completing");
 	ledger_cycles(t, n);
 	napi_state_requeue(&n->state);
 	napi_queue(n); /* there is more: its home goes on */

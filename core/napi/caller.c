@@ -125,15 +125,11 @@ int unapi_napi_poll(struct napi_struct *n, int budget)
 	ledger_poll(n);
 	WRITE_ONCE(n->in_poll, 1);
 	t->polling = n;
-	work = n->poll(n, budget);
+	t->completion = POLL_GOES_ON;
+	work = napi_poll_result(t, n, n->poll(n, budget), budget);
 	t->polling = NULL;
 	/* release: napi_synchronize() */
 	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE);
-	if (unlikely((unsigned int)work > (unsigned int)budget)) {
-		napi_violation(n, work < 0 ? "returned a negative count" : "returned more than its budget");
-		if (work < 0)
-			work = 0;
-	}
 	ledger_work(n, work, budget);
 	if (unlikely(n->stats.polls_by[UNAPI_CAUSE_APP] % LEDGER_SAMPLE == 0))
 		sample(n);

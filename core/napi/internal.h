@@ -156,7 +156,18 @@ void napi_queue(struct napi_struct *n);
 /* The owner's completion, after its poll was charged. */
 bool napi_complete_owned(struct napi_thread *t, struct napi_struct *n, int work_done);
 void napi_watchdog(struct unapi_timer *t);
+
+/* contract.c */
 void napi_violation(struct napi_struct *n, const char *what);
+int napi_contract_broken(const struct napi_thread *t, struct napi_struct *n, int work, int budget);
+/* After a poll: its packets, 0..budget, whatever the poll method returned. */
+static inline int napi_poll_result(const struct napi_thread *t, struct napi_struct *n, int work, int budget)
+{
+	if (likely(t->completion == POLL_GOES_ON ? work == budget
+						 : (unsigned int)work < (unsigned int)budget))
+		return work;
+	return napi_contract_broken(t, n, work, budget);
+}
 
 /* net_rx.c */
 void context_collect(struct unapi_context *c);

@@ -39,9 +39,11 @@ static inline void ledger_work(struct napi_struct *n, int work, int budget)
 		ledger_add(&n->stats.empty_polls, 1);
 		return;
 	}
-	ledger_add(&n->stats.work, (uint64_t)work);
-	if (work >= budget)
+	if (work >= budget) {
+		work = budget; /* also if a poll method says more at its completion */
 		ledger_add(&n->stats.full_polls, 1);
+	}
+	ledger_add(&n->stats.work, (uint64_t)work);
 }
 
 /* Charge the time since the last reading to @n. One TSC reading a poll: the end of one is the begin of the

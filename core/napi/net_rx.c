@@ -26,14 +26,16 @@ static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, s
 {
 	unsigned long v = napi_state_read(&n->state);
 
+	if (unlikely(!list_empty(&n->poll_list))) { /* __napi_schedule() without napi_schedule_prep() */
+		napi_violation(n, "queued it although it goes on");
+		return;
+	}
 	if (unlikely(v & NAPIF_IN_BUSY_POLL)) { /* its thread busy polls: threaded.c */
 		if (n->gro)
 			n->gro->flush_old(n);
 		list_add_tail(&n->poll_list, repoll);
 		return;
 	}
-	if (unlikely(work < n->weight))
-		napi_violation(n, "returned less than its budget without completing");
 	if (unlikely(v & NAPIF_DISABLE)) {
 		/* Hand over to napi_disable(), or poll the last MISSED; the interrupt stays masked. */
 		napi_complete_owned(t, n, 0);
@@ -58,16 +60,12 @@ static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, s
 static int __attribute__((noinline))
 poll_not_done(struct napi_thread *t, struct napi_struct *n, int work, int weight, struct list_head *repoll)
 {
-	if (unlikely((unsigned int)work > (unsigned int)weight))
-		napi_violation(n, work < 0 ? "returned a negative count" : "returned more than its budget");
-	if (t->completed) {
-		if (work >= weight)
-			napi_violation(n, "completed after using its whole budget");
-	} else {
+	work = napi_poll_result(t, n, work, weight);
+	if (t->completion != POLL_COMPLETED) {
 		ledger_work(n, work, weight);
 		poll_again(t, n, work, repoll);
 	}
-	return work > 0 ? work : 0;
+	return work;
 }
 
 int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_head *repoll)
@@ -77,13 +75,13 @@ int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_h
 	list_del_init(&n->poll_list);
 	ledger_poll(n);
 	t->polling = n;
-	t->completed = false;
+	t->completion = POLL_GOES_ON;
 	work = n->poll(n, weight);
-	t->polling = NULL;
 	/* If it completed it may belong to somebody else by now, and no list may be touched. It still exists:
 	 * to disable or move it takes a call on this thread. */
-	if (unlikely(!t->completed || (unsigned int)work >= (unsigned int)weight))
+	if (unlikely(t->completion != POLL_COMPLETED || (unsigned int)work >= (unsigned int)weight))
 		work = poll_not_done(t, n, work, weight, repoll);
+	t->polling = NULL;
 	if (work)
 		napi_moved(n);
 	return work;

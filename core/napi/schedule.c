@@ -67,16 +67,6 @@ bool napi_if_scheduled_mark_missed(struct napi_struct *n)
 	return napi_state_mark_missed(&n->state);
 }
 
-/* Counted by whoever notices, which need not be the owner any more: hence atomic, in what never happens. */
-void napi_violation(struct napi_struct *n, const char *what)
-{
-	__atomic_fetch_add(&n->stats.violations, 1, __ATOMIC_RELAXED);
-	if (!__atomic_exchange_n(&n->reported, 1, __ATOMIC_RELAXED))
-		unapi_log(UNAPI_LOG_ERR,
-			  "%s: its poll method %s; this is a driver bug, survived and reported once", n->name,
-			  what);
-}
-
 /* Somebody asked meanwhile: ownership was kept, poll once more, behind everything queued. */
 static bool __attribute__((noinline, cold)) complete_missed(struct napi_struct *n, bool unmask)
 {
@@ -153,15 +143,23 @@ static bool __attribute__((noinline, cold)) complete_refused(struct napi_struct 
 	return false;
 }
 
+static bool __attribute__((noinline)) complete_busy(struct napi_thread *t, struct napi_struct *n)
+{
+	if (t->polling != n || t->completion)
+		return complete_refused(n);
+	t->completion = POLL_COMPLETED_BUSY;
+	return false;
+}
+
 bool napi_complete_done(struct napi_struct *n, int work_done)
 {
 	struct napi_thread *t = &napi_this_thread;
 
 	if (unlikely(!napi_state_completes(&n->state)))
-		return false;
-	if (unlikely(t->polling != n || t->completed))
+		return complete_busy(t, n);
+	if (unlikely(t->polling != n || t->completion))
 		return complete_refused(n);
 	ledger_work(n, work_done, n->weight);
-	t->completed = true;
+	t->completion = POLL_COMPLETED;
 	return napi_complete_owned(t, n, work_done);
 }

@@ -5,9 +5,16 @@
 
 #include <unapi/napi.h>
 
+/* What the poll method has done about completion in this poll. */
+enum {
+	POLL_GOES_ON,	     /* nothing */
+	POLL_COMPLETED_BUSY, /* completed, which changes nothing while it is busy polled */
+	POLL_COMPLETED,	     /* completed: it may belong to somebody else, or be queued again */
+};
+
 struct napi_thread {
-	struct napi_struct *polling; /* inside the poll method of this instance */
-	bool completed;		     /* which has called napi_complete_done() in this poll */
+	struct napi_struct *polling; /* inside the poll method of this instance, or its software GRO */
+	uint8_t completion;	     /* one of the above */
 	struct napi_struct *busy;    /* inside napi_busy_loop(), holding this instance; see busy_loop.c */
 	bool in_busy_loop;
 	uint8_t cause; /* enum unapi_poll_cause that a napi_schedule() is charged to */
