@@ -47,7 +47,7 @@ static int hold(struct busy *b, unsigned int id)
 	n = napi_id_find(id);
 	if (n && !(napi_state_read(&n->state) & NAPIF_DISABLE)) {
 		__atomic_fetch_add(&n->holders, 1, __ATOMIC_RELAXED);
-		b->n = napi_this_thread.busy = n;
+		b->n = n;
 	}
 	pthread_mutex_unlock(&napi_control_lock);
 	return n ? 0 : -ENOENT;
@@ -57,7 +57,7 @@ static void let_go(struct busy *b)
 {
 	if (b->n)
 		__atomic_fetch_sub(&b->n->holders, 1, __ATOMIC_RELEASE); /* napi_held() */
-	b->n = napi_this_thread.busy = NULL;
+	b->n = NULL;
 }
 
 /* As owner: the poll method once. Completions inside do as the state word says. */
@@ -171,11 +171,11 @@ int napi_busy_loop(unsigned int napi_id, bool (*loop_end)(void *arg, unsigned lo
 	unsigned long start = loop_end ? unapi_napi_busy_clock() : 0;
 	int rc = 0;
 
-	if (unapi_in_poll() || napi_this_thread.in_busy_loop)
+	if (unapi_in_poll() || napi_this_thread.busy_id)
 		return unapi_fail(EDEADLK,
 				  "napi %u: a busy loop cannot begin in a poll method or another one",
 				  napi_id);
-	napi_this_thread.in_busy_loop = true;
+	napi_this_thread.busy_id = napi_id;
 	for (;;) {
 		if (!b.n) {
 			rc = hold(&b, napi_id);
@@ -197,6 +197,6 @@ int napi_busy_loop(unsigned int napi_id, bool (*loop_end)(void *arg, unsigned lo
 	if (b.own)
 		stop(&b);
 	let_go(&b);
-	napi_this_thread.in_busy_loop = false;
+	napi_this_thread.busy_id = 0;
 	return rc ? unapi_fail(ENOENT, "napi %u: no enabled instance has this id", napi_id) : 0;
 }

@@ -156,6 +156,8 @@ int unapi_napi_set_mode(struct napi_struct *n, enum unapi_poll_mode mode)
 {
 	int rc = 0;
 
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return napi_not_added(n, "given a mode");
 	if (mode != UNAPI_POLL_INTERRUPT && mode != UNAPI_POLL_BUSY)
 		return unapi_fail(EINVAL, "%s: there is no poll mode %d", n->name, (int)mode);
 	pthread_mutex_lock(&napi_control_lock);

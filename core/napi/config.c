@@ -17,11 +17,10 @@ void unapi_napi_config_init(struct napi_config *config)
 
 int unapi_napi_set_config(struct napi_struct *n, struct napi_config *config)
 {
-	int rc = 0;
+	int rc = napi_check_rest(n, "the slot of its settings");
 
-	if (!napi_at_rest(n))
-		return unapi_fail(EBUSY, "%s: its settings' slot can be changed only while it is disabled",
-				  n->name);
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&napi_control_lock);
 	if (config && config->user && config->user != n) {
 		rc = unapi_fail(EBUSY, "%s: the slot of its settings is used by instance %s", n->name,

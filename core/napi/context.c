@@ -183,6 +183,9 @@ int unapi_context_stop(struct unapi_context *c)
 {
 	bool runs;
 
+	if (unapi_in_poll())
+		return unapi_fail(EDEADLK, "%s: a context's thread cannot be stopped from a poll method",
+				  c->name);
 	pthread_mutex_lock(&napi_control_lock);
 	runs = c->thread_runs;
 	pthread_mutex_unlock(&napi_control_lock);

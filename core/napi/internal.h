@@ -150,6 +150,8 @@ bool napi_at_rest(const struct napi_struct *n);
 /* -EINVAL; -EDEADLK from a poll method, otherwise 0 */
 int napi_not_added(const struct napi_struct *n, const char *what);
 int napi_refuse_in_poll(const struct napi_struct *n, const char *what);
+/* -EINVAL not added, -EBUSY enabled */
+int napi_check_rest(const struct napi_struct *n, const char *what);
 
 /* schedule.c */
 void napi_queue(struct napi_struct *n);

@@ -85,14 +85,27 @@ int unapi_napi_del(struct napi_struct *n)
 	list_del_init(&n->ctx_list);
 	napi_config_release(n);
 	pthread_mutex_unlock(&napi_control_lock);
-	__atomic_store_n(&n->state, 0, __ATOMIC_RELAXED);
+	/* It stays owned by nobody who polls: a request that comes now is refused, as at rest. */
+	__atomic_fetch_and(&n->state, ~NAPIF_LISTED, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* What is changed only while it is disabled. */
+int napi_check_rest(const struct napi_struct *n, const char *what)
+{
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return napi_not_added(n, "set up");
+	if (!napi_at_rest(n))
+		return unapi_fail(EBUSY, "%s: %s can be changed only while it is disabled", n->name, what);
 	return 0;
 }
 
 int unapi_napi_set_gro(struct napi_struct *n, const struct unapi_gro_ops *ops)
 {
-	if (!napi_at_rest(n))
-		return unapi_fail(EBUSY, "%s: GRO can be changed only while it is disabled", n->name);
+	int rc = napi_check_rest(n, "GRO");
+
+	if (rc)
+		return rc;
 	n->gro = ops;
 	return 0;
 }
@@ -104,9 +117,10 @@ static void handle_irq(struct napi_struct *n)
 
 int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn)
 {
-	if (!napi_at_rest(n))
-		return unapi_fail(EBUSY, "%s: its interrupt can be changed only while it is disabled",
-				  n->name);
+	int rc = napi_check_rest(n, "its interrupt");
+
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&napi_control_lock); /* unapi_napi_irqs_raised() */
 	n->irq_fd = fd;
 	n->irq_fn = fn ? fn : handle_irq;
@@ -188,7 +202,8 @@ int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 
 	if (napi_refuse_in_poll(n, what))
 		return -EDEADLK;
-	if (napi_this_thread.busy == n)
+	/* Also while the loop holds nothing: it must not depend on the moment. */
+	if (napi_this_thread.busy_id && napi_this_thread.busy_id == READ_ONCE(n->napi_id))
 		return unapi_fail(EDEADLK, "%s: %s from a busy loop over it", n->name, what);
 	if (!napi_state_take_begin(&n->state))
 		return unapi_fail(EBUSY, "%s: it is being disabled or moved", n->name);
@@ -347,6 +362,8 @@ int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uin
 
 	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
 		return napi_not_added(n, "moved");
+	if (!ctx)
+		return unapi_fail(EINVAL, "%s: moved to no context", n->name);
 	if (napi_refuse_in_poll(n, "move"))
 		return -EDEADLK;
 	if (n->own) {

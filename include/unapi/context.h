@@ -57,7 +57,7 @@ UNAPI_API int unapi_context_destroy(struct unapi_context *c);
  */
 UNAPI_API int unapi_context_start(struct unapi_context *c, int cpu);
 /** unapi_context_stop() - end the thread made by unapi_context_start(); instances stay, unpolled until run
- * again. -EINVAL if there is none, -EDEADLK on that thread */
+ * again. -EINVAL if there is none, -EDEADLK on that thread or from a poll method */
 UNAPI_API int unapi_context_stop(struct unapi_context *c);
 
 /** unapi_context_fd() - the descriptor that becomes readable when unapi_context_run() has something to do */

@@ -180,9 +180,10 @@ struct napi_struct {
 /**
  * napi_enable() - let an instance be scheduled
  *
- * Gives it an id and adds its interrupt to its home context. The driver unmasks after it: what its device
- * raised before is forgotten. 0; -EINVAL if it is not added or already enabled. Kernel: net/core/dev.c
- * napi_enable().
+ * Gives it an id (the one it had before, if its device keeps that), its thread if it shall have one, and adds
+ * its interrupt to the context that polls it. The driver unmasks after it: what its device raised before is
+ * forgotten. 0; -EINVAL if it is not added or already enabled; -EDEADLK from a poll method; errors of
+ * napi_set_threaded(). Kernel: net/core/dev.c napi_enable().
  */
 UNAPI_API int napi_enable(struct napi_struct *n);
 
@@ -192,8 +193,9 @@ UNAPI_API int napi_enable(struct napi_struct *n);
  * If no other thread is inside unapi_context_run() of the home context, this call runs that context until
  * ownership is free; otherwise it waits for the thread that is, at most 5 seconds. An application that polls
  * the instance lets go at its next unapi_napi_poll(); if it is the calling thread, it has let go when this
- * returns. -EDEADLK from a poll method; -EALREADY if it is disabled; -ETIMEDOUT when the owner did not let go
- * (the instance is then enabled as before, and has been scheduled once).
+ * returns. -EDEADLK from a poll method, or inside a busy loop over it; -EALREADY if it is disabled; -EINVAL
+ * if it is not added; -EBUSY while another thread disables or moves it; -ETIMEDOUT when the owner did not let
+ * go (the instance is then enabled as before, and has been scheduled once).
  */
 UNAPI_API int napi_disable(struct napi_struct *n);
 
@@ -201,7 +203,7 @@ UNAPI_API int napi_disable(struct napi_struct *n);
 UNAPI_API int napi_disable_timeout(struct napi_struct *n, uint64_t ns);
 
 /** napi_synchronize() - wait until a poll that runs now has returned, at most 5 seconds. What the caller
- * wrote before is seen by every later poll. 0, -EDEADLK from a poll method, -ETIMEDOUT */
+ * wrote before is seen by every later poll. 0, -EINVAL not added, -EDEADLK from a poll method, -ETIMEDOUT */
 UNAPI_API int napi_synchronize(struct napi_struct *n);
 
 /** napi_by_id() - the enabled instance with this id, or NULL. Valid while the caller keeps it from being

@@ -346,6 +346,71 @@ static void right_is_right(void **state)
 	assert_int_equal(unapi_context_destroy(b.c), 0);
 }
 
+/* What software GRO delivers is delivered inside the poll, wherever it is flushed: whose it is can be asked,
+ * and what a poll method may not do is refused. */
+static int flushed_old, flushed_all;
+
+static bool holds(struct napi_struct *n)
+{
+	return true;
+}
+
+static void in_its_poll(struct napi_struct *n)
+{
+	assert_ptr_equal(unapi_this_napi(), n);
+	assert_int_equal(napi_disable(n), -EDEADLK);
+}
+
+static void flush_old(struct napi_struct *n)
+{
+	in_its_poll(n);
+	flushed_old++;
+}
+
+static void flush_all(struct napi_struct *n)
+{
+	in_its_poll(n);
+	flushed_all++;
+}
+
+static const struct unapi_gro_ops gro = {holds, flush_old, flush_all};
+
+static void gro_is_inside_the_poll(void **state)
+{
+	uint64_t now = NSEC_PER_SEC;
+	struct unapi_context *c;
+	struct fake f;
+
+	unapi_clock_set_virtual(&now);
+	c = fake_context(0);
+	fake_add(&f, c, 'a');
+	assert_int_equal(unapi_napi_set_gro(&f.n, &gro), 0);
+	assert_int_equal(napi_enable(&f.n), 0);
+	f.backlog = 65; /* a full poll, and one that completes */
+	napi_schedule(&f.n);
+	assert_int_equal(unapi_context_run(c, 0), 65);
+	assert_int_equal(flushed_old, 1);
+	assert_int_equal(flushed_all, 1);
+	unapi_napi_set_defer_hard_irqs(&f.n, 2);
+	unapi_napi_set_gro_flush_timeout(&f.n, 1000);
+	assert_int_equal(napi_busy_loop(f.n.napi_id, NULL, NULL, true, 8), 0); /* its stop, without a poll */
+	assert_int_equal(flushed_old, 2);
+	f.backlog = 100;
+	napi_schedule(&f.n);
+	assert_int_equal(napi_busy_loop(f.n.napi_id, NULL, NULL, true, 8), 0); /* asks for it */
+	assert_int_equal(unapi_context_run(c, 0), 64);			       /* let go after a full poll */
+	assert_int_equal(flushed_old, 3);
+	unapi_napi_set_gro_flush_timeout(&f.n, 0);
+	f.backlog = 100;
+	napi_schedule(&f.n);
+	assert_int_equal(napi_disable(&f.n), 0); /* ends a full poll by completing */
+	assert_int_equal(flushed_old, 3);
+	assert_int_equal(flushed_all, 2);
+	fake_del(&f);
+	unapi_context_destroy(c);
+	unapi_clock_set_virtual(NULL);
+}
+
 /* Completed by somebody who is not its poll method: nothing happens to it. */
 static struct bad *other;
 
@@ -423,6 +488,7 @@ int main(void)
 		cmocka_unit_test(a_caller_without_budget_survives),
 		cmocka_unit_test(queueing_itself),
 		cmocka_unit_test(right_is_right),
+		cmocka_unit_test(gro_is_inside_the_poll),
 		cmocka_unit_test(completed_outside_its_poll),
 	};
 

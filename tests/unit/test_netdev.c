@@ -305,7 +305,7 @@ static void test_tick(void **state)
 	unapi_clock_set_virtual(NULL);
 }
 
-static int in_poll_answers[5];
+static int in_poll_answers[7];
 
 static void control_from_poll(struct net_device *dev)
 {
@@ -316,6 +316,8 @@ static void control_from_poll(struct net_device *dev)
 	in_poll_answers[2] = unapi_dev_configure(dev, &conf);
 	in_poll_answers[3] = unapi_dev_reset(dev);
 	in_poll_answers[4] = unapi_dev_start(dev);
+	in_poll_answers[5] = netif_napi_del(&dev->channels[0]->napi);
+	in_poll_answers[6] = unapi_dev_set_threaded(dev, 1);
 }
 
 static void test_control_from_poll(void **state)
@@ -331,7 +333,7 @@ static void test_control_from_poll(void **state)
 	f->in_poll = control_from_poll;
 	fake_nic_deliver(dev, 0, 1);
 	run(ctx);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < ARRAY_SIZE(in_poll_answers); i++)
 		assert_int_equal(in_poll_answers[i], -EDEADLK);
 	assert_string_equal(f->calls, "ICO");
 	assert_int_equal(unapi_dev_close(dev), 0);
