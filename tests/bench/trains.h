@@ -93,6 +93,7 @@ struct player {
 	struct unapi_context *ctx;
 	struct napi_struct *napi;
 	struct settings settings;
+	int countdown; /* of deferral, when it was looked at */
 	char path[108];
 	int wire;
 };

@@ -175,10 +175,26 @@ static int wait_quiet(struct player *p, const struct train *t, struct delivery *
 	return rc < 0 ? rc : 0;
 }
 
-/*
- * A ring full of buffers, and counters at zero. The countdown of deferral may be left over without a timeout
- * only, and then means nothing: with one, quiet is when it has run out.
- */
+/* The owner's alone: so it is looked at where the owner is, between polls. */
+static void look_at_countdown(void *arg)
+{
+	struct player *p = arg;
+
+	p->countdown = p->napi->defer_hard_irqs_count;
+}
+
+/* A countdown may be left over without a timeout only, and then means nothing: with one, quiet is when it has
+ * run out. */
+static int check_countdown(struct player *p)
+{
+	int rc = unapi_context_call(p->napi->ctx, look_at_countdown, p, PATIENCE);
+
+	if (!rc && p->settings.gro_flush_timeout && p->countdown)
+		rc = unapi_fail(EPROTO, "quiet with a countdown at %d", p->countdown);
+	return rc;
+}
+
+/* A ring full of buffers, and counters at zero. */
 static int start_afresh(struct player *p)
 {
 	int rc = unapi_dev_stop(p->dev);
@@ -190,8 +206,8 @@ static int start_afresh(struct player *p)
 	rc = unapi_dev_start(p->dev);
 	if (!rc)
 		rc = wait_quiet(p, NULL, NULL, 0, unapi_clock_ns() + PATIENCE);
-	if (!rc && p->settings.gro_flush_timeout && p->napi->defer_hard_irqs_count)
-		rc = unapi_fail(EPROTO, "quiet with a countdown at %d", p->napi->defer_hard_irqs_count);
+	if (!rc)
+		rc = check_countdown(p);
 	if (rc)
 		return rc;
 	watch_clear();
