@@ -30,10 +30,29 @@ static void put_frames(struct rig *r, uint32_t n, uint32_t payload)
 	free(frame);
 }
 
+/* Every write goes through here: what does a driver see that is interrupted at once? */
+ssize_t __real_write(int fd, const void *data, size_t n);
+ssize_t __wrap_write(int fd, const void *data, size_t n);
+static struct {
+	struct rig *r;
+	uint32_t slot;
+	unsigned int writes, too_early;
+} interrupted;
+
+ssize_t __wrap_write(int fd, const void *data, size_t n)
+{
+	if (interrupted.r) {
+		interrupted.writes++;
+		interrupted.too_early += !done(interrupted.r, interrupted.slot);
+	}
+	return __real_write(fd, data, n);
+}
+
 /* ---- hold and release */
 
 static void the_first_dd_is_stored_last(void **state)
 {
+	union e1000_adv_rx_desc *d;
 	struct rig r;
 
 	rig_up(&r, "");
@@ -52,8 +71,11 @@ static void the_first_dd_is_stored_last(void **state)
 		assert_true(done(&r, slot));
 	assert_int_equal(rig_fired(&r, 0), 0);
 	assert_true(igb_rx_release(&r.dev));
-	for (unsigned int i = 0; i < 7; i++)
-		assert_non_null(rig_rx_next(&r, 0));
+	for (unsigned int i = 0; i < 7; i++) {
+		d = rig_rx_next(&r, 0);
+		assert_non_null(d);
+		assert_true(d->wb.status_error & E1000_RXD_STAT_EOP);
+	}
 	assert_null(rig_rx_next(&r, 0));
 	assert_int_equal(rig_fired(&r, 0), 1);
 	assert_int_equal(rig_read(&r, E1000_GPRC), 7);
@@ -62,6 +84,28 @@ static void the_first_dd_is_stored_last(void **state)
 	assert_int_equal(rig_fired(&r, 0), 0);
 	assert_false(igb_rx_release(&r.dev));
 	assert_int_equal(rig_fired(&r, 0), 0);
+	/* and what comes now is seen at once */
+	put_frames(&r, 1, 20);
+	assert_non_null(rig_rx_next(&r, 0));
+	assert_int_equal(rig_fired(&r, 0), 1);
+	rig_down(&r);
+}
+
+static void the_interrupt_comes_after_it(void **state)
+{
+	struct rig r;
+
+	rig_up(&r, "");
+	rig_start(&r, 1);
+	rig_write(&r, E1000_EIMS, 1);
+	memset(&interrupted, 0, sizeof(interrupted));
+	interrupted.r = &r;
+	igb_rx_hold(&r.dev);
+	put_frames(&r, 5, 20);
+	igb_rx_release(&r.dev);
+	interrupted.r = NULL;
+	assert_int_equal(interrupted.writes, 1);
+	assert_int_equal(interrupted.too_early, 0);
 	rig_down(&r);
 }
 
@@ -356,6 +400,20 @@ static void it_waits_for_descriptors(void **state)
 	rig_pass(&r, 200000);
 	assert_int_equal(received(&r), 40);
 	assert_memory_equal(heard(fd), "played", 6);
+	/* Each delivery for itself. */
+	rig_rx_refill(&r, 0, 40);
+	say(&r, fd, "play eth 800000000 40 40 40");
+	rig_pass(&r, 200000);
+	assert_int_equal(received(&r), 40);
+	rig_rx_refill(&r, 0, 40);
+	rig_pass(&r, 800000000);
+	assert_int_equal(received(&r), 40);
+	rig_pass(&r, 1500000000);
+	assert_string_equal(heard(fd), "");
+	rig_rx_refill(&r, 0, 40);
+	rig_pass(&r, 1);
+	assert_memory_equal(heard(fd), "played", 6);
+	assert_int_equal(received(&r), 40);
 	/* Nor for ever. */
 	say(&r, fd, "play eth 0 40");
 	rig_pass(&r, 500000000);
@@ -387,6 +445,34 @@ static void stopped_before_the_instant(void **state)
 	rig_pass(&r, 1000000);
 	assert_int_equal(received(&r), 5);
 	assert_memory_equal(heard(fd), "played", 6);
+	wire_down(&r, fd);
+}
+
+/* What was held belonged to a ring that is no more. */
+static void started_anew_before_the_instant(void **state)
+{
+	struct rig r;
+	int fd = wire_up(&r, "");
+
+	rig_start(&r, 1);
+	say(&r, fd, "play eth 0 5");
+	rig_write(&r, E1000_RXDCTL(0), 0);
+	memset(r.va + rig_rx_ring(0), 0, RIG_RING * 16);
+	rig_queue_up(&r, 0);
+	rig_rx_refill(&r, 0, RIG_RING - 1);
+	rig_pass(&r, 1000000);
+	assert_memory_equal(heard(fd), "error", 5);
+	assert_int_equal(received(&r), 0);
+	say(&r, fd, "play eth 0 5");
+	rig_pass(&r, 1000000);
+	assert_int_equal(received(&r), 5);
+	assert_memory_equal(heard(fd), "played", 6);
+	/* A reset on the way: the same. */
+	say(&r, fd, "play eth 0 5");
+	igb_reset(&r.dev);
+	assert_false(r.dev.holding);
+	rig_pass(&r, 1000000);
+	assert_memory_equal(heard(fd), "error", 5);
 	wire_down(&r, fd);
 }
 
@@ -490,6 +576,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_dd_is_stored_last),
+		cmocka_unit_test(the_interrupt_comes_after_it),
 		cmocka_unit_test(frames_of_several_buffers),
 		cmocka_unit_test(a_train_over_two_queues),
 		cmocka_unit_test(all_of_a_train_or_none),
@@ -498,6 +585,7 @@ int main(void)
 		cmocka_unit_test(it_refuses_in_words),
 		cmocka_unit_test(it_waits_for_descriptors),
 		cmocka_unit_test(stopped_before_the_instant),
+		cmocka_unit_test(started_anew_before_the_instant),
 		cmocka_unit_test(controllers_come_and_go),
 		cmocka_unit_test(tcp_segments_follow_each_other),
 		cmocka_unit_test(other_frames_are_of_no_protocol),
