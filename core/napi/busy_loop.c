@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <sched.h>
 
-/* Polls after which a thread that busy polls looks after the home context, if nobody else does. */
+/* Tries after which a thread that busy polls looks after the home context, if nobody else does. */
 #define BUSY_RESCHED 64
 
 struct busy {
@@ -20,7 +20,7 @@ struct busy {
 	bool own;
 	bool prefer;
 	int budget;
-	unsigned int polls; /* since it was taken */
+	unsigned int tries; /* since others had their turn */
 };
 
 unsigned long unapi_napi_busy_clock(void)
@@ -70,6 +70,7 @@ static void poll_once(struct busy *b)
 	ledger_poll(n);
 	t->polling = n;
 	t->completion = POLL_GOES_ON;
+	t->budget = b->budget;
 	work = napi_poll_result(t, n, n->poll(n, b->budget), b->budget);
 	t->polling = NULL;
 	if (t->completion != POLL_COMPLETED)
@@ -119,6 +120,7 @@ static void try_poll(struct busy *b)
 {
 	struct napi_struct *n = b->n;
 
+	b->tries++;
 	if (!b->own) {
 		if (!napi_state_busy_begin(&n->state)) {
 			if (b->prefer)
@@ -126,12 +128,10 @@ static void try_poll(struct busy *b)
 			return;
 		}
 		b->own = true;
-		b->polls = 0;
 		n->cause = UNAPI_CAUSE_APP;
 		napi_this_thread.tsc = unapi_cycles();
 		ledger_add(&n->stats.schedules, 1);
 	}
-	b->polls++;
 	WRITE_ONCE(n->in_poll, 1);
 	poll_once(b);
 	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE); /* napi_synchronize() */
@@ -149,7 +149,8 @@ static bool need_resched(const struct busy *b)
 	runner = READ_ONCE(c->runner) & ~CONTEXT_BORROWED;
 	if (runner && runner != (uintptr_t)&napi_this_thread)
 		return false; /* the context has a thread, which does its work */
-	return !inbox_empty(&c->inbox) || b->polls >= BUSY_RESCHED;
+	/* What is left on its list may be this very instance. */
+	return READ_ONCE(c->left_over) || !inbox_empty(&c->inbox) || b->tries >= BUSY_RESCHED;
 }
 
 /* Let others do what they need: the home context its run, if nobody is inside, and the scheduler its. */
@@ -160,7 +161,7 @@ static void resched(struct busy *b)
 	if (b->n && !(napi_state_read(&b->n->state) & NAPIF_DISABLE))
 		unapi_context_run(b->n->ctx, 0);
 	let_go(b);
-	b->polls = 0;
+	b->tries = 0;
 	sched_yield();
 }
 

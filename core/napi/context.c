@@ -56,6 +56,7 @@ void context_leave(struct unapi_context *c)
 		    __atomic_load_n(&c->nr_calls, __ATOMIC_SEQ_CST) ||
 		    __atomic_load_n(&c->wake_asked, __ATOMIC_SEQ_CST);
 
+	WRITE_ONCE(c->left_over, !list_empty(&c->poll_list));
 	if (left && inbox_must_wake(&c->inbox))
 		context_wake_fd(c);
 	/* After may_sleep: a timer that becomes the earliest from now on wakes the context. */

@@ -48,6 +48,7 @@ struct unapi_context {
 	 * threads in between. */
 	uintptr_t runner __cacheline_aligned;
 	struct napi_inbox inbox;
+	bool left_over; /* the list was not empty when it was left; a hint for busy_loop.c */
 	int wake_asked;
 	int nr_calls;
 	int moved, tick_armed; /* packets moved since the last tick, and its timer was started; events.c */

@@ -76,6 +76,7 @@ int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_h
 	ledger_poll(n);
 	t->polling = n;
 	t->completion = POLL_GOES_ON;
+	t->budget = weight;
 	work = n->poll(n, weight);
 	/* If it completed it may belong to somebody else by now, and no list may be touched. It still exists:
 	 * to disable or move it takes a call on this thread. */

@@ -159,7 +159,7 @@ bool napi_complete_done(struct napi_struct *n, int work_done)
 		return complete_busy(t, n);
 	if (unlikely(t->polling != n || t->completion))
 		return complete_refused(n);
-	ledger_work(n, work_done, n->weight);
+	ledger_work(n, work_done, t->budget);
 	t->completion = POLL_COMPLETED;
 	return napi_complete_owned(t, n, work_done);
 }

@@ -15,6 +15,7 @@ enum {
 struct napi_thread {
 	struct napi_struct *polling; /* inside the poll method of this instance, or its software GRO */
 	uint8_t completion;	     /* one of the above */
+	int budget;		     /* of this poll, unless an application makes it (caller.c) */
 	unsigned int busy_id;	     /* inside napi_busy_loop() over the instance with this id; 0 none */
 	uint8_t cause;		     /* enum unapi_poll_cause that a napi_schedule() is charged to */
 	uint64_t tsc;		     /* up to here this thread's polls have been charged */

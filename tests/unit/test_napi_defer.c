@@ -196,6 +196,12 @@ static void moves_with_its_instance(void **state)
 	unapi_clock_set_virtual(NULL);
 }
 
+static void arrives_70(struct fake *f)
+{
+	f->before_complete = NULL;
+	f->backlog = 70;
+}
+
 static bool third(void *arg, unsigned long start)
 {
 	return ++*(int *)arg == 3;
@@ -246,6 +252,62 @@ static void busy_loop_leaves_work(void **state)
 	assert_int_equal(unapi_context_run(r.c, 0), 4);
 	assert_true(r.f.unmasked);
 	assert_int_equal(napi_busy_loop(1, NULL, NULL, false, 8), -ENOENT);
+	rig_close(&r);
+}
+
+/* What an earlier run left on the home context's list is polled on, also if it is this very instance. */
+static void busy_loop_polls_what_was_left(void **state)
+{
+	struct rig r;
+	int turns = 0;
+
+	rig_open(&r, 0, 0);
+	r.f.backlog = 400;
+	napi_schedule(&r.f.n);
+	assert_int_equal(unapi_context_run(r.c, 0), 320);
+	assert_int_equal(napi_busy_loop(r.f.n.napi_id, third, &turns, false, 8), 0);
+	assert_int_equal(turns, 3);
+	assert_int_equal(r.f.backlog, 0);
+	assert_true(r.f.unmasked);
+	rig_close(&r);
+}
+
+static bool hundredth(void *arg, unsigned long start)
+{
+	return ++*(int *)arg == 100;
+}
+
+/* While it spins for an instance that somebody else owns, its home's other instances get their turns. */
+static void busy_loop_in_vain_runs_the_context(void **state)
+{
+	struct fake other;
+	struct rig r;
+	int turns = 0;
+
+	rig_open(&r, 0, 0);
+	fake_add(&other, r.c, 'b');
+	fake_add_vector(&other);
+	assert_int_equal(napi_enable(&other.n), 0);
+	assert_true(napi_schedule_prep(&r.f.n));
+	other.backlog = 5;
+	fake_interrupt(&other);
+	assert_int_equal(napi_busy_loop(r.f.n.napi_id, hundredth, &turns, false, 8), 0);
+	assert_int_equal(other.backlog, 0);
+	__napi_schedule(&r.f.n);
+	fake_del(&other);
+	rig_close(&r);
+}
+
+/* A budget above the weight: 70 packets of 100 are not a full poll. */
+static void full_polls_of_a_large_budget(void **state)
+{
+	struct rig r;
+
+	rig_open(&r, 0, 0);
+	r.f.before_complete = arrives_70;
+	assert_int_equal(napi_busy_loop(r.f.n.napi_id, NULL, NULL, false, 100), 0);
+	assert_int_equal(stats(&r).work, 70);
+	assert_int_equal(stats(&r).full_polls, 0);
 	rig_close(&r);
 }
 
@@ -330,6 +392,9 @@ int main(void)
 		cmocka_unit_test(moves_with_its_instance),
 		cmocka_unit_test(busy_loop_stops),
 		cmocka_unit_test(busy_loop_leaves_work),
+		cmocka_unit_test(busy_loop_polls_what_was_left),
+		cmocka_unit_test(busy_loop_in_vain_runs_the_context),
+		cmocka_unit_test(full_polls_of_a_large_budget),
 		cmocka_unit_test(handed_over_to_who_prefers),
 		cmocka_unit_test(thousands),
 	};
