@@ -23,7 +23,13 @@
 #include <string.h>
 
 #define MOST_ACTS 400
-#define MSEC	  1000000U
+/* One thread: there is nothing in it for the thread sanitizer, which takes its time. */
+#ifdef __SANITIZE_THREAD__
+#define SEQUENCES 300
+#else
+#define SEQUENCES 3000
+#endif
+#define MSEC 1000000U
 
 /* One sequence: what the contexts are like, and what happens. */
 struct sequence {
@@ -440,20 +446,20 @@ static void random_sequences(void **state)
 {
 	const char *seed = getenv("UNAPI_TEST_SEED");
 
-	play_from(1, 3000);
+	play_from(1, SEQUENCES);
 	if (seed)
 		play_from(strtoull(seed, NULL, 0), 1000);
-	assert_true(met.squeezes > 1000);
-	assert_true(met.missed > 1000);
-	assert_true(met.deferred > 1000);
-	assert_true(met.gro_timers > 1000);
-	assert_true(met.fires > 1000);
-	assert_true(met.inbox > 1000);
-	assert_true(met.prefers > 1000);
-	assert_true(met.stale_missed > 100);
-	assert_true(met.timed_out > 100);
-	assert_true(met.deadlocks > 100);
-	assert_true(met.not_found > 100);
+	assert_true(met.squeezes >= SEQUENCES / 10);
+	assert_true(met.missed >= SEQUENCES / 10);
+	assert_true(met.deferred >= SEQUENCES / 10);
+	assert_true(met.gro_timers >= SEQUENCES / 10);
+	assert_true(met.fires >= SEQUENCES / 10);
+	assert_true(met.inbox >= SEQUENCES / 10);
+	assert_true(met.prefers >= SEQUENCES / 10);
+	assert_true(met.stale_missed >= SEQUENCES / 10);
+	assert_true(met.timed_out >= SEQUENCES / 10);
+	assert_true(met.deadlocks >= SEQUENCES / 10);
+	assert_true(met.not_found >= SEQUENCES / 10);
 }
 
 int main(void)
