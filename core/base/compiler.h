@@ -17,8 +17,22 @@
 #define READ_ONCE(x)			__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)		__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
-#define UNAPI_CACHELINE			64
-#define __cacheline_aligned		__attribute__((aligned(UNAPI_CACHELINE)))
+/*
+ * Add to a counter that one thread writes and any may read: relaxed, and no read-modify-write that other CPUs
+ * would have to see. One addition in memory, not locked, which compilers do not make of a relaxed load and
+ * store; sanitizers are to see the latter.
+ */
+static inline void counter_add(uint64_t *counter, uint64_t by)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+	__asm__("addq %1, %0" : "+m"(*counter) : "re"(by) : "cc");
+#else
+	WRITE_ONCE(*counter, *counter + by);
+#endif
+}
+
+#define UNAPI_CACHELINE	    64
+#define __cacheline_aligned __attribute__((aligned(UNAPI_CACHELINE)))
 
 static inline void cpu_relax(void)
 {

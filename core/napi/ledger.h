@@ -17,15 +17,9 @@
 /* A caller-polling application is sampled once in so many polls. */
 #define LEDGER_SAMPLE 1024
 
-/* One addition in memory, not locked, which compilers do not make of a relaxed load and store. Sanitizers are
- * to see the latter. */
 static inline void ledger_add(uint64_t *counter, uint64_t by)
 {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-	__asm__("addq %1, %0" : "+m"(*counter) : "re"(by) : "cc");
-#else
-	WRITE_ONCE(*counter, *counter + by);
-#endif
+	counter_add(counter, by);
 }
 
 static inline void ledger_poll(struct napi_struct *n)

@@ -244,10 +244,10 @@ void netdev_route_produced(struct channel *ch, bool on);
 /* Withdraw a queue's sleep, waiting out a cleaner. Producer only; unapi_tx_burst() does it where needed. */
 void txq_wake(struct unapi_txq *q);
 
-/* A counter of one writer, read by others: a relaxed store, no read-modify-write. */
+/* A counter of one writer, read by others. */
 static inline void stat_add(uint64_t *c, uint64_t n)
 {
-	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+	counter_add(c, n);
 }
 
 #endif

@@ -39,7 +39,7 @@ static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static inline void count(uint64_t *c, uint64_t n)
 {
-	WRITE_ONCE(*c, *c + n);
+	counter_add(c, n);
 }
 
 /* Is the calling thread the one that may touch the cache? */
@@ -278,6 +278,12 @@ static void put_unshared(const uint32_t *bufs, unsigned int n)
 		put_run(pool_of(bufs[from]), bufs + from, i - from);
 		from = i;
 	}
+}
+
+void page_pool_put_same(const uint32_t *bufs, unsigned int n)
+{
+	if (likely(n))
+		put_run(pool_of(bufs[0]), bufs, n);
 }
 
 void page_pool_put_bulk(const uint32_t *bufs, unsigned int n, bool shared)

@@ -33,6 +33,9 @@ unsigned int page_pool_alloc_bulk(struct page_pool *pool, uint32_t *bufs, unsign
  * thread: the owner's buffers go straight into its cache, the others over a return ring. */
 void page_pool_put_bulk(const uint32_t *bufs, unsigned int n, bool shared);
 
+/* The same for handles of which all are of one pool, and none is SHARED. */
+void page_pool_put_same(const uint32_t *bufs, unsigned int n);
+
 /*
  * Owner only: the instance is about to complete with its ring short of buffers. Sets STARVING, then looks at
  * the return rings once more (the fence between the two pairs with the returner's, which publishes first and

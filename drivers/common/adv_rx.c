@@ -8,7 +8,7 @@
 
 /* Buffers are given in bulk of this many, with one tail store: fewer stores, and whole cache lines of
  * descriptors. */
-#define REFILL_BATCH 64u
+#define REFILL_BATCH 128u
 
 int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_region *bar, uint32_t size,
 		 uint32_t tail_reg, bool meta)
@@ -16,6 +16,7 @@ int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_regio
 	const struct unapi_pool_view *view = page_pool_view(r->q.pool);
 	int rc;
 
+	r->isa = adv_isa();
 	r->vfio = v;
 	r->bar = bar;
 	r->tail_reg = tail_reg;
@@ -72,27 +73,12 @@ static inline void store_tail(struct adv_rx_ring *r)
 		vfio_write32(r->vfio, r->bar, r->tail_reg, r->fill);
 }
 
-/* Fill @n slots in a row, without wrapping; both words, as write-back overwrote them. */
+/* Fill @n slots in a row, without wrapping. */
 static inline uint32_t fill_run(struct adv_rx_ring *r, uint32_t n)
 {
-	uint32_t *bufs = r->bufs + r->fill, got = page_pool_alloc_bulk(r->q.pool, bufs, n), left = got;
-	struct adv_desc *restrict d = r->desc + r->fill;
-	uint64_t iova = r->iova, stride = r->stride;
+	uint32_t *bufs = r->bufs + r->fill, got = page_pool_alloc_bulk(r->q.pool, bufs, n);
 
-#define GIVE(k)                            \
-	d[k] = (struct adv_desc)           \
-	{                                  \
-		iova + bufs[k] * stride, 0 \
-	}
-	for (; left >= 4; left -= 4, d += 4, bufs += 4) {
-		GIVE(0);
-		GIVE(1);
-		GIVE(2);
-		GIVE(3);
-	}
-	for (; left; left--, d++, bufs++)
-		GIVE(0);
-#undef GIVE
+	adv_fill(r->isa, r->desc + r->fill, bufs, got, r->iova, r->stride);
 	r->fill += got;
 	if (r->fill == r->size)
 		r->fill = 0;
@@ -154,86 +140,9 @@ static void drop_slot(struct adv_rx_ring *r)
 	advance(r, 1);
 }
 
-/*
- * A descriptor is fetched once, by one 64-bit load that has status, length and VLAN, and only that copy is
- * looked at and delivered: a device that rewrites it later changes nothing. The load is acquire: the rest of
- * the descriptor, and the payload, are read after it.
- */
-static inline uint64_t fetch(const struct adv_desc *d)
-{
-	return __atomic_load_n(&d->hi, __ATOMIC_ACQUIRE);
-}
-
 static inline uint64_t len_of(uint64_t hi)
 {
 	return (uint16_t)(hi >> ADV_RXD_LEN_SHIFT);
-}
-
-/* Two stores: status, length and VLAN lie in the record as in the descriptor. */
-static inline void put_record(struct unapi_pkt *p, uint32_t buf, uint64_t flags, uint64_t hi)
-{
-	uint64_t lo = buf | (uint64_t)PAGE_POOL_HEADROOM << 32 | flags << 48;
-
-	memcpy(&p->buf, &lo, sizeof(lo));
-	memcpy(&p->status, &hi, sizeof(hi));
-}
-
-/*
- * All that makes a packet simple in one comparison: done, whole, without error, of a length from 1 to
- * max_len. What is looked at, less the least that it must be, turned so that the bits that must be equal are
- * on top: then it is length - 1, or huge.
- */
-#define LOOK  (0xffffULL << ADV_RXD_LEN_SHIFT | ADV_RXD_RXE | ADV_RXD_EOP | ADV_RXD_DD)
-#define LEAST (1ULL << ADV_RXD_LEN_SHIFT | ADV_RXD_EOP | ADV_RXD_DD)
-
-static inline uint64_t simple_len_less_one(uint64_t hi)
-{
-	uint64_t x = (hi & LOOK) - LEAST;
-
-	return x << 32 | x >> 32;
-}
-
-/* Nearly all there is: up to @n simple packets, in slots that do not wrap. Stops at the first that is not. */
-static inline __attribute__((always_inline)) uint32_t take_simple(const struct adv_rx_ring *r,
-								  struct unapi_pkt *restrict pkts,
-								  struct unapi_rx_meta *restrict meta,
-								  uint32_t n, uint64_t *bytes)
-{
-	const struct adv_desc *restrict d = r->desc + r->next;
-	const uint32_t *restrict bufs = r->bufs + r->next;
-	const struct unapi_pkt *first = pkts;
-	uint64_t sum = 0, max_len = r->max_len;
-	uint32_t done;
-
-#define TAKE(k)                                                                 \
-	do {                                                                    \
-		uint64_t hi = fetch(&d[k]), less_one = simple_len_less_one(hi); \
-                                                                                \
-		if (unlikely(less_one >= max_len)) {                            \
-			pkts += (k);                                            \
-			goto out;                                               \
-		}                                                               \
-		put_record(&pkts[k], bufs[k], 0, hi);                           \
-		if (meta)                                                       \
-			memcpy(&meta[k], &d[k].lo, sizeof(*meta));              \
-		sum += less_one;                                                \
-	} while (0)
-#define STEP(k) (n -= (k), d += (k), bufs += (k), pkts += (k), meta = meta ? meta + (k) : NULL)
-
-	for (; n >= 4; STEP(4)) {
-		TAKE(0);
-		TAKE(1);
-		TAKE(2);
-		TAKE(3);
-	}
-	for (; n; STEP(1))
-		TAKE(0);
-#undef STEP
-#undef TAKE
-out:
-	done = (uint32_t)(pkts - first);
-	*bytes += sum + done;
-	return done;
 }
 
 /* In the middle of a packet that has too many fragments: go on to its end. 0, or -EAGAIN before it is there.
@@ -241,7 +150,7 @@ out:
 static int skip(struct adv_rx_ring *r)
 {
 	while (given(r)) {
-		uint64_t hi = fetch(&r->desc[r->next]);
+		uint64_t hi = adv_fetch(&r->desc[r->next]);
 
 		if (!(hi & ADV_RXD_DD))
 			return -EAGAIN;
@@ -271,7 +180,7 @@ static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unap
 	do {
 		if (n == slots)
 			return -EAGAIN;
-		hi = fetch(&r->desc[at]);
+		hi = adv_fetch(&r->desc[at]);
 		if (!(hi & ADV_RXD_DD))
 			return -EAGAIN;
 		if (n == UNAPI_MAX_FRAGS) {
@@ -280,7 +189,7 @@ static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unap
 		}
 		if (n == room)
 			return -ENOSPC;
-		put_record(&pkts[n], r->bufs[at], hi & ADV_RXD_EOP ? 0 : UNAPI_PKT_MORE, hi);
+		adv_put_record(&pkts[n], r->bufs[at], hi & ADV_RXD_EOP ? 0 : UNAPI_PKT_MORE, hi);
 		if (meta)
 			memcpy(&meta[n], &r->desc[at].lo, sizeof(*meta));
 		len = len_of(hi);
@@ -308,69 +217,84 @@ static inline uint32_t min2(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/*
- * Turn finished descriptors into the records of whole packets, at most q.batch records and @budget packets.
- *
- * @more: it ended because the batch is full, so there may be more to deliver. Otherwise a descriptor was not
- * finished, and its interrupt is still to come.
- */
-static inline __attribute__((always_inline)) uint32_t gather(struct adv_rx_ring *r, uint32_t budget,
-							     uint32_t *packets, bool with_meta, bool *more)
+/* @n simple packets of the next slots have become records. */
+static inline void taken(struct adv_rx_ring *r, struct adv_run did)
 {
-	struct unapi_rx_meta *meta = with_meta ? r->meta : NULL;
-	uint32_t n = 0, done = 0, odd = 0, max = r->q.batch, k;
-	uint64_t bytes = 0;
+	advance(r, (uint32_t)did.n);
+	stat_add(&r->q.stats.packets, did.n);
+	stat_add(&r->q.stats.bytes, did.bytes);
+}
+
+/* How many slots in a row may be looked at for @max packets. */
+static inline uint32_t run_of(const struct adv_rx_ring *r, uint32_t max)
+{
+	return min2(max, min2(r->size - r->next, given(r)));
+}
+
+/* Simple packets from the next slot on, up to @max, behind the @n records that there are. */
+static uint32_t take_run(struct adv_rx_ring *r, uint32_t n, uint32_t max)
+{
+	struct adv_run did = adv_take(r->isa, r->desc + r->next, r->bufs + r->next, r->pkts + n,
+				      r->meta ? r->meta + n : NULL, run_of(r, max), r->max_len);
+
+	taken(r, did);
+	return (uint32_t)did.n;
+}
+
+/*
+ * Behind those that were done descriptors are not all simple packets, or not finished: go on, taken one
+ * by one where it must be, up to q.batch records and @budget packets. Returns the records; @more: it ended
+ * because the batch is full, so there may be more to deliver. Otherwise a descriptor was not finished, and
+ * its interrupt is still to come.
+ */
+static __attribute__((noinline)) uint32_t gather(struct adv_rx_ring *r, struct adv_run did, uint32_t budget,
+						 uint32_t *packets, bool *more)
+{
+	uint32_t n = (uint32_t)did.n, done = n, max = r->q.batch, k;
 	int got = 0;
 
-	while (n < max && done + odd < budget) {
-		uint32_t run = min2(min2(max - n, budget - done - odd), min2(r->size - r->next, given(r)));
-
-		k = take_simple(r, r->pkts + n, meta ? meta + n : NULL, run, &bytes);
-		advance(r, k);
+	taken(r, did);
+	while (n < max && done < budget) {
+		k = take_run(r, n, min2(max - n, budget - done));
 		n += k;
 		done += k;
-		if (k == run && given(r))
-			continue;
-		if (k == run)
+		if (n == max || done == budget)
 			break;
-		got = take_any(r, r->pkts + n, meta ? meta + n : NULL, max - n);
+		got = take_any(r, r->pkts + n, r->meta ? r->meta + n : NULL, max - n);
 		if (got < 0)
 			break;
 		n += (uint32_t)got;
-		odd += got > 0;
+		done += got > 0;
 	}
 	*more = n == max || got == -ENOSPC;
-	*packets = done + odd;
-	if (done) {
-		stat_add(&r->q.stats.packets, done);
-		stat_add(&r->q.stats.bytes, bytes);
-	}
+	*packets = done;
 	return n;
-}
-
-/* Specialised, so that what is off costs nothing a packet. */
-static uint32_t gather_plain(struct adv_rx_ring *r, uint32_t budget, uint32_t *packets, bool *more)
-{
-	return gather(r, budget, packets, false, more);
-}
-
-static uint32_t gather_meta(struct adv_rx_ring *r, uint32_t budget, uint32_t *packets, bool *more)
-{
-	return gather(r, budget, packets, true, more);
 }
 
 int adv_rx_poll(struct adv_rx_ring *r, int budget)
 {
 	uint32_t left = budget > 0 ? (uint32_t)budget : 0, n, packets;
-	bool more;
+	bool more = true;
 
-	do {
-		n = r->meta ? gather_meta(r, left, &packets, &more) : gather_plain(r, left, &packets, &more);
-		if (n)
+	while (left && more) {
+		uint32_t run = run_of(r, min2(r->q.batch, left));
+		const struct adv_desc *d = r->desc + r->next;
+		const uint32_t *bufs = r->bufs + r->next;
+		struct adv_run did = likely(!r->meta)
+					     ? r->isa->take(d, bufs, r->pkts, run, r->max_len)
+					     : r->isa->take_meta(d, bufs, r->pkts, run, r->max_len, r->meta);
+
+		if (likely(did.n == run && run)) {
+			taken(r, did);
+			n = packets = run;
+		} else {
+			n = gather(r, did, left, &packets, &more);
+		}
+		if (likely(n))
 			r->q.rx_fn(r->q.rx_arg, r->pkts, r->meta, n);
 		left -= packets;
-		if (r->missing >= r->refill_batch || r->short_of_buffers)
+		if (r->missing >= r->refill_batch || unlikely(r->short_of_buffers))
 			adv_rx_refill(r);
-	} while (more && left);
+	}
 	return budget - (int)left;
 }

@@ -10,11 +10,12 @@
 #define UNAPI_DRIVERS_ADV_RX_H
 
 #include "core/net/netdev.h"
-#include "drivers/common/adv_desc.h"
+#include "drivers/common/adv_isa.h"
 
 struct adv_rx_ring {
 	struct rx_queue q; /* first: what core/net sees */
 
+	const struct adv_isa *isa;
 	struct adv_desc *desc;
 	uint32_t *
 		bufs; /* the buffer in each slot: never read back from the ring, which the device can write */

@@ -6,15 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_BUF	 UINT32_MAX /* a context descriptor's slot */
+#define NO_BUF	    UINT32_MAX /* a context descriptor's slot */
 
-#define DATA_CMD (ADV_TXD_DATA | ADV_TXD_DEXT | ADV_TXD_IFCS)
+#define DATA_CMD    (ADV_PUT_CMD & ~ADV_TXD_EOP)
+
+/* Clean when so many slots are in flight: fewer looks at DD, and longer runs of buffers to give back. */
+#define CLEAN_BATCH 128u
+
+static inline uint32_t min2(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
 
 int adv_tx_setup(struct adv_tx_ring *t, struct vfio_device *v, struct vfio_region *bar, uint32_t size,
 		 uint32_t tail_reg)
 {
 	int rc;
 
+	t->isa = adv_isa();
 	t->vfio = v;
 	t->bar = bar;
 	t->tail_reg = tail_reg;
@@ -33,6 +42,8 @@ int adv_tx_setup(struct adv_tx_ring *t, struct vfio_device *v, struct vfio_regio
 		return unapi_fail(ENOMEM, "%s: no memory for transmit ring %u", v->name, t->q.index);
 	}
 	t->free = size - 1;
+	t->pool = ~UNAPI_BUF_MASK;
+	t->clean_below = size - min2(CLEAN_BATCH, size / 2);
 	t->ctx_vlan = UINT32_MAX;
 	return 0;
 }
@@ -58,7 +69,10 @@ static void put_run(struct adv_tx_ring *t, uint32_t from, uint32_t to)
 	uint32_t kept = from;
 
 	if (likely(!t->odd)) {
-		page_pool_put_bulk(t->bufs + from, to - from, false);
+		if (likely(!t->mixed))
+			page_pool_put_same(t->bufs + from, to - from);
+		else
+			page_pool_put_bulk(t->bufs + from, to - from, false);
 		return;
 	}
 	for (uint32_t i = from; i < to; i++)
@@ -81,7 +95,7 @@ static uint32_t release_to(struct adv_tx_ring *t, uint32_t to)
 	t->clean = to;
 	t->free += n;
 	if (t->clean == t->next)
-		t->odd = false;
+		t->odd = t->mixed = false;
 	return n;
 }
 
@@ -141,6 +155,19 @@ static void put_context(struct adv_tx_ring *t, uint16_t vlan)
 	t->odd = true;
 }
 
+/* A packet with a buffer of another pool than the last goes into the ring. */
+static __attribute__((noinline, cold)) void another_pool(struct adv_tx_ring *t, uint32_t buf)
+{
+	t->mixed |= t->clean != t->next;
+	t->pool = buf & ~UNAPI_BUF_MASK;
+}
+
+static inline void note_pool(struct adv_tx_ring *t, uint32_t buf)
+{
+	if (unlikely((buf ^ t->pool) & ~UNAPI_BUF_MASK))
+		another_pool(t, buf);
+}
+
 /* How many records the packet at @pkts has, and its length; 0: its end is not within @n. */
 static unsigned int measure(const struct unapi_pkt *pkts, unsigned int n, uint32_t *len, bool *bad)
 {
@@ -186,6 +213,7 @@ static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, 
 		t->desc[t->next].lo = unapi_pkt_iova(&pkts[i]);
 		t->desc[t->next].hi = cmd | pkts[i].len | (i + 1 == frags ? ADV_TXD_EOP : 0) |
 				      (uint64_t)len << ADV_TXD_PAYLEN_SHIFT;
+		note_pool(t, pkts[i].buf);
 		t->bufs[t->next] = pkts[i].buf;
 		t->odd |= !!(pkts[i].flags & UNAPI_PKT_SHARED);
 		last = t->next;
@@ -202,64 +230,21 @@ static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, 
 
 /*
  * What nearly every packet is: one buffer, of the same pool as the one before, no requests, not shared, of a
- * length the device takes. Up to @n of these into slots in a row; stops at the first that is not.
+ * length the device takes. Up to @n of these, until the ring ends or RS is due; stops at the first that is
+ * not.
  */
-static inline uint32_t put_simple(struct adv_tx_ring *t, const struct unapi_pkt *restrict p, uint32_t n,
-				  uint64_t *bytes)
+static uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct unapi_pkt *p, uint32_t n)
 {
-	const uint64_t odd = (uint64_t)(UNAPI_PKT_MORE | UNAPI_PKT_SHARED | UNAPI_PKT_TX_VLAN) << 48 |
-			     (uint32_t)~UNAPI_BUF_MASK;
-	const uint64_t cmd = DATA_CMD | ADV_TXD_EOP, both_lengths = 1ULL << ADV_TXD_PAYLEN_SHIFT | 1;
-	const struct unapi_pool_view *view = &unapi_pool_views[p->buf >> UNAPI_POOL_SHIFT];
-	uint64_t pool = p->buf & ~UNAPI_BUF_MASK, stride = view->stride, max_len = t->max_len, sum = 0;
-	uint64_t iova = view->iova - pool * stride; /* so that a handle need not be taken apart */
-	struct adv_desc *restrict d = t->desc + t->next;
-	uint32_t *restrict bufs = t->bufs + t->next;
-	const struct unapi_pkt *first = p;
+	uint32_t slot = t->next, due = ADV_TX_RS_EVERY - t->since_rs, k;
+	uint32_t run = min2(min2(n, due), min2(t->free, t->size - slot));
+	struct adv_run did;
 
-#define PUT(k)                                                              \
-	do {                                                                \
-		uint64_t lo, len = p[k].len;                                \
-                                                                            \
-		memcpy(&lo, &p[k], sizeof(lo)); /* buffer, offset, flags */ \
-		if (unlikely((lo & odd) != pool || len - 1 >= max_len)) {   \
-			p += (k);                                           \
-			goto out;                                           \
-		}                                                           \
-		d[k].lo = iova + (uint32_t)lo * stride + p[k].off;          \
-		d[k].hi = cmd + len * both_lengths;                         \
-		bufs[k] = (uint32_t)lo;                                     \
-		sum += len;                                                 \
-	} while (0)
-
-	for (; n >= 4; n -= 4, p += 4, d += 4, bufs += 4) {
-		PUT(0);
-		PUT(1);
-		PUT(2);
-		PUT(3);
-	}
-	for (; n; n--, p++, d++, bufs++)
-		PUT(0);
-#undef PUT
-out:
-	*bytes += sum;
-	return (uint32_t)(p - first);
-}
-
-static inline uint32_t min2(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-/* As many simple packets as there are at @p: a run ends where the ring does, and where RS is due. */
-static inline uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct unapi_pkt *p, uint32_t n,
-					 uint64_t *bytes)
-{
-	uint32_t slot = t->next, due = ADV_TX_RS_EVERY - t->since_rs;
-	uint32_t run = min2(min2(n, due), min2(t->free, t->size - slot)), k;
-
-	k = likely(run) ? put_simple(t, p, run, bytes) : 0;
-	if (unlikely(!k))
+	if (!run)
+		return 0;
+	note_pool(t, p->buf);
+	did = adv_put(t->isa, t->desc + slot, t->bufs + slot, p, run, t->max_len);
+	k = (uint32_t)did.n;
+	if (!k)
 		return 0;
 	slot += k;
 	t->free -= k;
@@ -267,6 +252,8 @@ static inline uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct una
 	if (k == due)
 		mark_rs(t, slot - 1);
 	t->next = slot == t->size ? 0 : slot;
+	stat_add(&t->q.stats.packets, k);
+	stat_add(&t->q.stats.bytes, did.bytes);
 	return k;
 }
 
@@ -281,22 +268,18 @@ static inline void store_tail(struct adv_tx_ring *t)
 		vfio_write32(t->vfio, t->bar, t->tail_reg, t->next);
 }
 
-unsigned int adv_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
+/* Any records. */
+static __attribute__((noinline)) unsigned int put_any(struct adv_tx_ring *t, const struct unapi_pkt *pkts,
+						      unsigned int n)
 {
-	struct adv_tx_ring *t = container_of(q, struct adv_tx_ring, q);
-	uint32_t first = t->next, i = 0, packets = 0, k;
-	uint64_t bytes = 0;
+	uint32_t first = t->next;
+	unsigned int i = 0;
 
-	/* In bulk: not before two batches of RS are in flight, unless room is short. */
-	if (adv_tx_in_flight(t) >= 2 * ADV_TX_RS_EVERY || t->free < n)
-		clean(t);
 	while (i < n) {
-		k = put_run_of_simple(t, pkts + i, n - i, &bytes);
-		packets += k;
-		i += k;
-		if (likely(k))
-			continue;
-		k = put_packet(t, pkts + i, n - i);
+		uint32_t k = put_run_of_simple(t, pkts + i, n - i);
+
+		if (!k)
+			k = put_packet(t, pkts + i, n - i);
 		i += k;
 		if (!k && !clean(t))
 			break;
@@ -305,16 +288,41 @@ unsigned int adv_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned 
 		if (t->since_rs)
 			mark_rs(t, t->next ? t->next - 1 : t->size - 1);
 		store_tail(t);
-		stat_add(&q->stats.packets, packets);
-		stat_add(&q->stats.bytes, bytes);
-		if (unlikely(t->full)) {
+		if (t->full) {
 			t->full = false;
-			stat_add(&q->stats.wake, 1);
+			stat_add(&t->q.stats.wake, 1);
 		}
 	}
-	if (unlikely(i < n)) {
-		stat_add(&q->stats.stop, !t->full);
+	if (i < n) {
+		stat_add(&t->q.stats.stop, !t->full);
 		t->full = true;
 	}
 	return i;
+}
+
+unsigned int adv_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
+{
+	struct adv_tx_ring *t = container_of(q, struct adv_tx_ring, q);
+	struct adv_run did;
+	uint32_t slot;
+
+	/* In bulk, unless room is short. */
+	if (t->free < t->clean_below || unlikely(t->free < n))
+		clean(t);
+	slot = t->next;
+	/* Usually all are simple and have room in a row; the burst before ended with RS. */
+	if (unlikely(n - 1 >= ADV_TX_RS_EVERY || n > t->free || n > t->size - slot || t->full))
+		return put_any(t, pkts, n);
+	note_pool(t, pkts->buf);
+	did = t->isa->put(t->desc + slot, t->bufs + slot, pkts, n, t->max_len);
+	if (unlikely(did.n < n))
+		return put_any(t, pkts, n); /* once more from the first */
+	t->free -= n;
+	stat_add(&q->stats.packets, n);
+	stat_add(&q->stats.bytes, did.bytes);
+	slot += n;
+	mark_rs(t, slot - 1);
+	t->next = slot == t->size ? 0 : slot;
+	store_tail(t);
+	return n;
 }

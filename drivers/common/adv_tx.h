@@ -11,13 +11,14 @@
 #define UNAPI_DRIVERS_ADV_TX_H
 
 #include "core/net/netdev.h"
-#include "drivers/common/adv_desc.h"
+#include "drivers/common/adv_isa.h"
 
 #define ADV_TX_RS_EVERY 32u
 
 struct adv_tx_ring {
 	struct unapi_txq q; /* first: what core/net sees */
 
+	const struct adv_isa *isa;
 	struct adv_desc *desc;
 	uint32_t *bufs; /* the buffer of each slot in flight */
 	uint32_t *rs;	/* slots with RS in flight, oldest first: a ring of @size */
@@ -25,10 +26,13 @@ struct adv_tx_ring {
 	uint32_t next;	/* first free slot */
 	uint32_t clean; /* oldest slot in flight */
 	uint32_t free;	/* slots that may be filled; one always stays empty */
+	uint32_t clean_below;
 	uint32_t rs_head, rs_tail;
 	uint32_t since_rs; /* slots filled since the last RS */
 	uint32_t max_len;  /* bytes of the longest packet the device sends */
 	uint32_t ctx_vlan; /* the tag the device's context has, UINT32_MAX none */
+	uint32_t pool;	   /* the bits of a handle that name it: of the last buffer */
+	bool mixed;	   /* buffers of several pools are in flight */
 	bool odd;	   /* shared buffers, or slots without one, are in flight */
 	bool full;	   /* the last burst found the ring full */
 	volatile uint32_t *tail;

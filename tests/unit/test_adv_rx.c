@@ -532,7 +532,8 @@ static void test_reset(void **state)
 	rig_free(g, 0);
 }
 
-int main(void)
+/* With the loops of the instruction set named, if the machine has it. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring_is_filled_but_one),
@@ -556,5 +557,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 	};
 
+	if (argc > 1 && !adv_isa_force(argv[1]))
+		print_message("no %s here: %s instead\n", argv[1], adv_isa()->name);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

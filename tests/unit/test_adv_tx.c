@@ -451,7 +451,8 @@ static void test_reset(void **state)
 	rig_free(g);
 }
 
-int main(void)
+/* With the loops of the instruction set named, if the machine has it. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptor),
@@ -470,5 +471,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 	};
 
+	if (argc > 1 && !adv_isa_force(argv[1]))
+		print_message("no %s here: %s instead\n", argv[1], adv_isa()->name);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
