@@ -369,7 +369,7 @@ static void changes_under_traffic(struct unapi_dev_conf conf)
 	struct rig r;
 	json_t *o;
 
-	start(&r, ":rate=100000", conf);
+	start(&r, ":rate=20000", conf); /* a second, that also a busy machine has time */
 	ok(unapi_context_set_poller(r.ctx, true));
 	do {
 		assert_true(unapi_clock_ns() < until);
@@ -380,7 +380,7 @@ static void changes_under_traffic(struct unapi_dev_conf conf)
 		run(&r, poll_them(&r) ? 0 : 1);
 		unapi_dev_get_stats(r.dev, &st);
 	} while (st.tx_packets < COUNT);
-	assert_true(turns >= 5);
+	assert_true(turns >= 3);
 	for (unsigned int i = 0; i < instances(&r); i++)
 		ok(unapi_napi_set_mode(unapi_dev_napi(r.dev, i), UNAPI_POLL_INTERRUPT));
 	while (poll_them(&r))

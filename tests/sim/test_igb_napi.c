@@ -43,8 +43,8 @@ static void threads_come_and_go(void **state)
 	struct rig r;
 	json_t *o;
 
-	up(&r, ",wire=gen:count=40000:rate=100000", QUEUES);
-	assert_true(change_under_traffic(&r, change_threads) >= 6);
+	up(&r, ",wire=gen:count=40000:rate=30000", QUEUES);
+	assert_true(change_under_traffic(&r, change_threads) >= 3);
 	for (unsigned int i = 0; i < QUEUES; i++) {
 		unapi_napi_get_stats(unapi_dev_rxq_napi(r.dev, i), &st);
 		assert_int_equal(st.violations, 0);
@@ -80,8 +80,8 @@ static void deferral_changes(void **state)
 	struct rig r;
 	json_t *o;
 
-	up(&r, ",wire=gen:count=40000:rate=100000", QUEUES);
-	assert_true(change_under_traffic(&r, change_deferral) >= 6);
+	up(&r, ",wire=gen:count=40000:rate=30000", QUEUES);
+	assert_true(change_under_traffic(&r, change_deferral) >= 3);
 	for (unsigned int i = 0; i < QUEUES; i++) {
 		unapi_napi_get_stats(unapi_dev_rxq_napi(r.dev, i), &st);
 		fires += st.timer_fires;
