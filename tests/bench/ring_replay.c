@@ -1,173 +1,291 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the data path of advanced descriptors costs: its receive and transmit functions against rings in
- * memory, with this program in the device's place. Only what happens inside measured() is the driver's.
+ * What a driver's data path costs: see replay.h.
  *
- *	ring_replay [rx|tx|forward] [burst] [ring] [rounds] [meta]
+ *	ring_replay count CONF...	a steady state of each, to be run under callgrind: it counts
+ *replay_steady() and dumps after each; prints the packets of each ring_replay time CONF...	TSC cycles a
+ *packet, and those of the floor with the same burst and ring ring_replay verify CONF...	look at every
+ *packet ring_replay wrong CONF...	see that every way to go wrong is noticed
  *
- * prints TSC cycles a packet. Instructions: run under
- *	valgrind --tool=callgrind --toggle-collect=measured --callgrind-out-file=/dev/null ...
- * whose "Collected" figure, divided by the packets this program prints, is instructions a packet. Refill,
- * cleaning, pool returns, tail stores, statistics and the callback's call are in it.
+ * CONF is a list of driver=NAME,isa=NAME,burst=N,ring=N,frags=N,meta=0|1,bare=0|1, all of which may be left
+ * out. tests/bench/run prints the table.
  */
-#include "core/net/netdev_impl.h"
-#include "drivers/common/adv_rx.h"
-#include "drivers/common/adv_tx.h"
+#include "tests/bench/replay.h"
+#include "core/base/reason.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <x86intrin.h>
 
-#define MAX_BURST 512
-#define FRAME	  60
+#define CHUNKS 40
+#define CHUNK  100 /* rounds of one driver before it is the other's turn */
 
-struct replay {
-	struct vfio_device v;
-	uint32_t regs[16];
-	struct adv_rx_ring rx;
-	struct adv_tx_ring tx;
-	uint32_t ring, burst;
-	uint32_t rx_head, tx_head; /* the device's next slots */
-	struct unapi_pkt pkts[MAX_BURST];
-	unsigned int n; /* records in pkts */
-	uint64_t sent;
-};
+static const struct replay_driver *const drivers[] = {&replay_igb, &replay_floor};
 
-/* Places of the two tails in the fake register block. */
-#define RX_TAIL 0
-#define TX_TAIL 4
-
-static void keep(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+static void __attribute__((noreturn)) die(const struct replay *r, const char *what, const char *why)
 {
-	struct replay *g = arg;
-
-	memcpy(g->pkts + g->n, pkts, n * sizeof(*pkts));
-	g->n += n;
+	fprintf(stderr, "ring_replay: %s %s, burst %u, ring %u: %s: %s\n", r->conf.driver->name, r->conf.isa,
+		r->conf.burst, r->conf.ring, what, why);
+	exit(1);
 }
 
-static void forward(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+static void __attribute__((noreturn)) bad_conf(const char *text)
 {
-	struct replay *g = arg;
-
-	g->sent += unapi_tx_burst(&g->tx.q, pkts, n);
+	fprintf(stderr,
+		"ring_replay: \"%s\"? driver=igb|floor,isa=NAME,burst=8..64,ring=64..4096,frags=1..4,"
+		"meta=0|1,bare=0|1\n",
+		text);
+	exit(2);
 }
 
-static __attribute__((noinline)) void measured(struct replay *g, bool rx)
+static void set(struct replay_conf *c, const char *item)
 {
-	if (rx)
-		adv_rx_poll(&g->rx, (int)g->burst);
-	else
-		g->sent += unapi_tx_burst(&g->tx.q, g->pkts, g->burst);
+	unsigned int i;
+
+	if (!strncmp(item, "driver=", 7)) {
+		for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+			if (!strcmp(drivers[i]->name, item + 7))
+				c->driver = drivers[i];
+	} else if (!strncmp(item, "isa=", 4)) {
+		snprintf(c->isa, sizeof(c->isa), "%s", item + 4);
+	} else if (sscanf(item, "burst=%u", &c->burst) != 1 && sscanf(item, "ring=%u", &c->ring) != 1 &&
+		   sscanf(item, "frags=%u", &c->frags) != 1) {
+		if (sscanf(item, "meta=%u", &i) == 1)
+			c->meta = i;
+		else if (sscanf(item, "bare=%u", &i) == 1)
+			c->bare = i;
+		else
+			bad_conf(item);
+	}
 }
 
-static uint64_t cycles;
+static struct replay_conf parse(const char *text)
+{
+	struct replay_conf c = {.isa = "scalar", .burst = 32, .ring = 512, .frags = 1};
+	char copy[200], *save, *item;
 
-static void run(struct replay *g, bool rx)
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save))
+		set(&c, item);
+	if (!c.driver || !c.burst || c.burst > REPLAY_MAX_BURST || !c.frags || c.frags > REPLAY_MAX_FRAGS ||
+	    c.ring < 64 || c.ring > REPLAY_MAX_RING || c.ring < 2 * c.burst * c.frags)
+		bad_conf(text);
+	return c;
+}
+
+static struct replay *make(struct replay_conf c)
+{
+	struct replay *r = aligned_alloc(64, (sizeof(*r) + 63) & ~(size_t)63);
+
+	if (!r)
+		exit(1);
+	memset(r, 0, sizeof(*r));
+	r->conf = c;
+	if (c.driver->open(r))
+		die(r, "cannot be set up", unapi_reason());
+	return r;
+}
+
+static void end(struct replay *r)
+{
+	if (r->conf.driver->close(r))
+		die(r, "after its end", "buffers are missing");
+	free(r);
+}
+
+/* Every buffer is in the pool or in the receive ring: what the driver has posted and the device has not used.
+ */
+static void check_population(struct replay *r)
+{
+	uint32_t posted, out;
+	char why[100];
+
+	if (!r->conf.driver->out)
+		return;
+	posted = (*r->rx_tail + r->conf.ring - r->rx_head) % r->conf.ring;
+	out = r->conf.driver->out(r);
+	snprintf(why, sizeof(why), "%u buffers are out, but %u in the receive ring", out, posted);
+	if (out != posted)
+		die(r, "lost or invented buffers", why);
+}
+
+static void check_work(struct replay *r, uint64_t packets)
+{
+	if (r->starved || r->forwarded != packets || r->sent != packets)
+		die(r, "did not forward every packet",
+		    r->starved ? "no receive buffers" : "some are missing");
+	check_population(r);
+}
+
+/* Rounds that go through the rings @times. */
+static unsigned long rounds_of(const struct replay *r, unsigned long times)
+{
+	unsigned long wraps = times * r->conf.ring / (r->conf.burst * r->conf.frags);
+
+	return wraps < 512 ? 512 : wraps;
+}
+
+static void warm_up(struct replay *r)
+{
+	unsigned long rounds = rounds_of(r, 3);
+
+	replay_steady(r, rounds);
+	check_work(r, rounds * r->conf.burst);
+	replay_steady(r, rounds);
+	r->forwarded = r->sent = 0;
+}
+
+/* The warm-up counts too: callgrind's first and second dump of each are of no interest. */
+static void count(struct replay_conf c)
+{
+	struct replay *r = make(c);
+	unsigned long rounds = rounds_of(r, 8);
+
+	warm_up(r);
+	replay_steady(r, rounds);
+	check_work(r, (uint64_t)rounds * c.burst);
+	printf("%lu\n", rounds * c.burst);
+	end(r);
+}
+
+/* What two looks at the clock take by themselves. */
+static uint64_t look(void)
 {
 	uint64_t t;
 
 	_mm_lfence();
 	t = __rdtsc();
-	measured(g, rx);
 	_mm_lfence();
-	cycles += __rdtsc() - t;
+	return t;
 }
 
-/* The device receives a burst. */
-static void device_rx(struct replay *g)
+static int ascending(const void *a, const void *b)
 {
-	for (unsigned int i = 0; i < g->burst; i++) {
-		struct adv_desc *d = &g->rx.desc[g->rx_head];
+	return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : *(const uint64_t *)a > *(const uint64_t *)b;
+}
 
-		if (g->rx_head == g->regs[RX_TAIL / 4]) {
-			fprintf(stderr, "the ring has no buffer at slot %u\n", g->rx_head);
-			exit(1);
-		}
-		d->lo = 0x1234567800000000ULL;
-		d->hi = ADV_RXD_DD | ADV_RXD_EOP | (uint64_t)FRAME << ADV_RXD_LEN_SHIFT;
-		g->rx_head = g->rx_head + 1 == g->ring ? 0 : g->rx_head + 1;
+static double median(uint64_t *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), ascending);
+	return (double)v[n / 2];
+}
+
+static void sample(struct replay *r, uint64_t *took)
+{
+	for (unsigned int i = 0; i < CHUNK; i++) {
+		uint64_t t;
+
+		device_rx(r);
+		t = look();
+		r->forwarded += r->conf.driver->forward(r);
+		took[i] = look() - t;
+		device_tx(r);
 	}
 }
 
-/* The device sends all it has. */
-static void device_tx(struct replay *g)
+static void measure(struct replay_conf c)
 {
-	for (; g->tx_head != g->regs[TX_TAIL / 4];
-	     g->tx_head = g->tx_head + 1 == g->ring ? 0 : g->tx_head + 1)
-		if (g->tx.desc[g->tx_head].hi & ADV_TXD_RS)
-			g->tx.desc[g->tx_head].hi = ADV_TXD_DD;
+	static uint64_t its[CHUNKS * CHUNK], floors[CHUNKS * CHUNK], nothing[CHUNKS * CHUNK];
+	struct replay_conf fc = c;
+	struct replay *r = make(c), *f;
+	double overhead;
+
+	fc.driver = &replay_floor;
+	fc.frags = 1;
+	snprintf(fc.isa, sizeof(fc.isa), __builtin_cpu_supports("avx2") ? "avx2" : "scalar");
+	f = make(fc);
+	warm_up(r);
+	warm_up(f);
+	for (unsigned int i = 0; i < CHUNKS; i++) {
+		sample(r, its + i * CHUNK);
+		sample(f, floors + i * CHUNK);
+		for (unsigned int k = 0; k < CHUNK; k++) {
+			uint64_t t = look();
+
+			nothing[i * CHUNK + k] = look() - t;
+		}
+	}
+	check_work(r, CHUNKS * CHUNK * (uint64_t)c.burst);
+	overhead = median(nothing, CHUNKS * CHUNK);
+	printf("%.2f %.2f %s\n", (median(its, CHUNKS * CHUNK) - overhead) / c.burst,
+	       (median(floors, CHUNKS * CHUNK) - overhead) / c.burst, fc.isa);
+	end(r);
+	end(f);
 }
 
-static void fail(const char *what)
+static void verify(struct replay_conf c)
 {
-	fprintf(stderr, "%s: %s\n", what, unapi_reason());
-	exit(1);
+	struct replay *r = make(c);
+
+	if (c.driver->touches_only)
+		bad_conf("the floor does not look at packets");
+	if (!replay_verify(r, rounds_of(r, 6)))
+		die(r, "went wrong", r->what);
+	check_population(r);
+	printf("%llu packets right\n", (unsigned long long)r->packets);
+	end(r);
 }
 
-static void make(struct replay *g, bool meta)
+/* Each fault, once in the middle of a pass, must be found and called by its name. */
+static void go_wrong(struct replay_conf c)
 {
-	struct vfio_region *bar = &g->v.regions[0];
-	struct page_pool *pool;
+	for (enum replay_wrong w = RIGHT + 1; w < NR_WRONGS; w++) {
+		struct replay *r = make(c);
 
-	snprintf(g->v.name, sizeof(g->v.name), "replay");
-	g->v.numa_node = -1;
-	bar->size = sizeof(g->regs);
-	bar->nr_areas = 1;
-	bar->areas[0] = (struct vfio_area){.size = sizeof(g->regs), .addr = (volatile uint8_t *)g->regs};
-	if (page_pool_create(2 * g->ring + MAX_BURST, -1, NULL, &pool))
-		fail("page pool");
-	g->rx.q.pool = pool;
-	g->rx.q.batch = (uint16_t)(g->burst < 32 ? 32 : g->burst);
-	g->rx.q.rx_arg = g;
-	if (adv_rx_setup(&g->rx, &g->v, bar, g->ring, RX_TAIL, meta) ||
-	    adv_tx_setup(&g->tx, &g->v, bar, g->ring, TX_TAIL))
-		fail("rings");
-	g->tx.max_len = 1522;
-	gate_init(&g->tx.q.gate);
-	gate_open(&g->tx.q.gate);
-	adv_rx_refill(&g->rx);
+		r->wrong = w;
+		if ((w == WRONG_RX_HASH && !c.meta) || c.driver->touches_only)
+			bad_conf("wrong: meta=1, and a driver that looks at packets");
+		if (replay_verify(r, rounds_of(r, 6)))
+			die(r, replay_wrongs[w], "went unnoticed");
+		if (strncmp(r->what, replay_wrongs[w], strlen(replay_wrongs[w])))
+			die(r, replay_wrongs[w], r->what);
+		printf("%-12s noticed: %s\n", replay_wrongs[w], r->what);
+		end(r);
+	}
+}
+
+static void tell_isas(struct replay_conf c)
+{
+	const char *const *isa = c.driver->isas;
+
+	for (; *isa; isa++) {
+		struct replay *r = calloc(1, sizeof(*r));
+
+		if (!r)
+			exit(1);
+		r->conf = c;
+		snprintf(r->conf.isa, sizeof(r->conf.isa), "%s", *isa);
+		if (!c.driver->open(r)) {
+			printf("%s\n", *isa);
+			c.driver->close(r);
+		}
+		free(r);
+	}
 }
 
 int main(int argc, char **argv)
 {
-	const char *what = argc > 1 ? argv[1] : "forward";
-	struct replay *g = aligned_alloc(UNAPI_CACHELINE, (sizeof(*g) + UNAPI_CACHELINE - 1) /
-								  UNAPI_CACHELINE * UNAPI_CACHELINE);
-	unsigned long rounds = argc > 4 ? strtoul(argv[4], NULL, 0) : 20000;
-	bool rx_only = !strcmp(what, "rx"), tx_only = !strcmp(what, "tx");
+	static const struct {
+		const char *name;
+		void (*run)(struct replay_conf c);
+	} modes[] = {{"count", count},
+		     {"time", measure},
+		     {"verify", verify},
+		     {"wrong", go_wrong},
+		     {"isas", tell_isas}};
+	const unsigned int nr_modes = sizeof(modes) / sizeof(modes[0]);
+	unsigned int m = 0;
 
-	if (!g)
-		return 1;
-	memset(g, 0, sizeof(*g));
-	g->burst = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 32;
-	g->ring = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 512;
-	if (!g->burst || g->burst > MAX_BURST || g->ring < 2 * g->burst || g->ring % 8 || !rounds) {
-		fprintf(stderr, "usage: ring_replay [rx|tx|forward] [burst] [ring] [rounds] [meta]\n");
+	while (m < nr_modes && argc > 2 && strcmp(modes[m].name, argv[1]))
+		m++;
+	if (m == nr_modes || argc < 3) {
+		fprintf(stderr, "usage: ring_replay count|time|verify|wrong|isas CONF...\n");
 		return 2;
 	}
-	make(g, argc > 5);
-	g->rx.q.rx_fn = rx_only || tx_only ? keep : forward;
-	for (unsigned long i = 0; i < rounds; i++) {
-		if (tx_only) {
-			g->n = unapi_pkt_alloc_bulk(g->rx.q.pool, g->pkts, g->burst);
-			for (unsigned int k = 0; k < g->n; k++)
-				g->pkts[k].len = FRAME;
-			run(g, false);
-		} else {
-			device_rx(g);
-			g->n = 0;
-			run(g, true);
-			unapi_pkt_free_bulk(g->pkts, g->n);
-		}
-		device_tx(g);
+	for (int i = 2; i < argc; i++) {
+		modes[m].run(parse(argv[i]));
+		fflush(stdout);
 	}
-	if (!rx_only && g->sent != rounds * g->burst) {
-		fprintf(stderr, "%llu packets of %lu were sent\n", (unsigned long long)g->sent,
-			rounds * g->burst);
-		return 1;
-	}
-	printf("%s burst %u ring %u: %lu packets, %.2f cycles a packet\n", what, g->burst, g->ring,
-	       rounds * g->burst, (double)cycles / (double)(rounds * g->burst));
 	return 0;
 }

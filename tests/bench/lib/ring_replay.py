@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""ring-replay: instructions and cycles of the data path against rings in memory (tests/bench/replay.h).
+
+callgrind counts replay_steady() and leaves one dump for each configuration's steady state. Off it go the device's two
+functions; that these call nothing is looked at, so nothing can hide there.
+"""
+import os
+import re
+import tempfile
+
+from lib.common import fail, run
+
+DEVICE = ("device_rx", "device_tx")
+# Where transmit begins: everything called from there is its, the rest is receive's.
+TX = {"igb": ("unapi_tx_burst", "netdev_clean_produced", "netdev_clean_sleeping")}
+TX_BARE = {"igb": ("adv_tx_burst",)}
+CONF = {"driver": "igb", "isa": "scalar", "burst": 32, "ring": 512, "frags": 1, "meta": 0, "bare": 0}
+
+# The most instructions a forwarded packet may cost: what was reached and a little room for another gcc's taste.
+LIMITS = {
+    "scalar": {(32, 0): 69, (32, 1): 73, (8, 0): 136, (64, 0): 60},
+}
+
+
+def text(conf):
+    return ",".join(f"{key}={value}" for key, value in conf.items())
+
+
+class Dump:
+    """One of callgrind's dumps: what was collected, and the calls with all that happened in them."""
+
+    def __init__(self, path):
+        self.total, self.calls = 0, []
+        names, here, callee = {}, None, None
+        with open(path) as file:
+            for line in file:
+                field = re.match(r"(fn|cfn)=\((\d+)\)(?: (.*))?", line)
+                if field:
+                    kind, number, name = field.groups()
+                    if name:
+                        names[number] = name.strip().split("'")[0]
+                    if kind == "fn":
+                        here = names[number]
+                    else:
+                        callee = names[number]
+                elif line.startswith("summary:"):
+                    self.total = int(line.split()[1])
+                elif line.startswith("calls="):
+                    self.calls.append((here, callee, int(next(file).split()[1])))
+
+    def inside(self, functions):
+        """What was spent in calls of these, one called by another not counted twice."""
+        return sum(cost for caller, callee, cost in self.calls if callee in functions and caller not in functions)
+
+    def callees(self, function):
+        return {callee for caller, callee, cost in self.calls if caller == function and cost}
+
+
+def count(build, confs):
+    """Instructions a packet for each configuration: (rx, tx, both)."""
+    with tempfile.TemporaryDirectory() as directory:
+        out = os.path.join(directory, "out")
+        packets = run(["valgrind", "-q", "--tool=callgrind", "--toggle-collect=replay_steady", "--dump-after=replay_steady",
+                       f"--callgrind-out-file={out}", build.exe("tests/bench/ring_replay"), "count"]
+                      + [text(conf) for conf in confs]).split()
+        for i, conf in enumerate(confs):
+            # Each warms up twice, then comes what is counted.
+            dump = Dump(f"{out}.{3 * i + 3}")
+            device = dump.inside(DEVICE)
+            hidden = set().union(*(dump.callees(name) for name in DEVICE))
+            tx = 0
+            if conf["driver"] in TX:
+                tx = dump.inside((TX_BARE if conf["bare"] else TX)[conf["driver"]])
+                if not tx:
+                    fail("ring-replay: no call of a transmit function was counted; are they named otherwise now?")
+            if not device or hidden:
+                fail(f"ring-replay: the device's functions are not what they should be: {device} instructions, calls {hidden}")
+            both = dump.total - device
+            n = int(packets[i])
+            yield (both - tx) / n, tx / n, both / n
+
+
+def cycles(build, confs):
+    for line in run([build.exe("tests/bench/ring_replay"), "time"] + [text(conf) for conf in confs]).splitlines():
+        its, floor, _ = line.split()
+        yield float(its), float(floor)
+
+
+def isas(build, driver):
+    return run([build.exe("tests/bench/ring_replay"), "isas", f"driver={driver}"]).split()
+
+
+def matrix(build):
+    """(name, configuration) of all rows."""
+    for isa in isas(build, "igb"):
+        for burst in (8, 32, 64):
+            for ring in (512, 1024, 4096):
+                for meta in (0, 1):
+                    yield "ring-replay", dict(CONF, isa=isa, burst=burst, ring=ring, meta=meta)
+    for isa in isas(build, "igb"):
+        for burst in (8, 32, 64):
+            yield "ring-replay-bare", dict(CONF, isa=isa, burst=burst, bare=1)
+    for isa in isas(build, "igb"):
+        for burst in (8, 32, 64):
+            for meta in (0, 1):
+                yield "ring-replay-3-fragments", dict(CONF, isa=isa, burst=burst, meta=meta, frags=3)
+    for isa in isas(build, "floor"):
+        yield "ring-replay-floor", dict(CONF, driver="floor", isa=isa)
+
+
+def rows(build):
+    names, confs = zip(*matrix(build))
+    verify(build, [conf for conf in confs if conf["driver"] != "floor"])
+    for name, conf, (rx, tx, both), (tsc, floor) in zip(names, confs, count(build, confs), cycles(build, confs)):
+        yield {"bench": name, "driver": conf["driver"], "isa": conf["isa"], "burst": conf["burst"], "ring": conf["ring"],
+               "metadata": bool(conf["meta"]), "insn_rx": round(rx, 2), "insn_tx": round(tx, 2), "insn": round(both, 2),
+               "tsc": tsc, "floor_tsc": floor}
+
+
+def verify(build, confs):
+    """Every packet of every configuration; and, once each way, that whatever goes wrong is noticed."""
+    run([build.exe("tests/bench/ring_replay"), "verify"] + [text(conf) for conf in confs])
+    run([build.exe("tests/bench/ring_replay"), "wrong"]
+        + [text(dict(CONF, meta=1, frags=frags, bare=bare)) for frags in (1, 3) for bare in (0, 1)])
+
+
+def check(build):
+    """What is wrong, if anything: packets, and instructions above their limit."""
+    names, confs = zip(*matrix(build))
+    verify(build, [conf for conf in confs if conf["driver"] != "floor"])
+    confs = [dict(CONF, isa=isa, burst=burst, meta=meta)
+             for isa in isas(build, "igb") if isa in LIMITS for burst, meta in LIMITS[isa]]
+    for conf, (rx, tx, both) in zip(confs, count(build, confs)):
+        limit = LIMITS[conf["isa"]][(conf["burst"], conf["meta"])]
+        print(f"{text(conf)}: {both:.1f} instructions (rx {rx:.1f}, tx {tx:.1f}), limit {limit}")
+        if both > limit:
+            yield f"ring-replay: {text(conf)}: {both:.1f} instructions a packet, limit {limit}"
