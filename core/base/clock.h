@@ -5,6 +5,7 @@
 #define UNAPI_CORE_CLOCK_H
 
 #include <stdint.h>
+#include <unapi/error.h>
 
 #define NSEC_PER_SEC  1000000000ULL
 #define NSEC_PER_MSEC 1000000ULL
@@ -31,7 +32,7 @@ static inline uint64_t unapi_cycles(void)
 }
 
 /* Convert a difference of unapi_cycles(); calibrated once against CLOCK_MONOTONIC, good to about 0.1 %. */
-uint64_t unapi_cycles_to_ns(uint64_t cycles);
+UNAPI_API uint64_t unapi_cycles_to_ns(uint64_t cycles);
 uint64_t unapi_ns_to_cycles(uint64_t ns);
 
 #endif

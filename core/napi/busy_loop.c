@@ -73,6 +73,7 @@ static void poll_once(struct busy *b)
 	t->budget = b->budget;
 	work = napi_poll_result(t, n, n->poll(n, b->budget), b->budget);
 	t->polling = NULL;
+	probe_napi_poll(n, work, b->budget);
 	if (t->completion != POLL_COMPLETED)
 		ledger_work(n, work, b->budget);
 	if (work)
@@ -132,6 +133,8 @@ static void try_poll(struct busy *b)
 		napi_this_thread.tsc = unapi_cycles();
 		ledger_add(&n->stats.schedules, 1);
 	}
+	if (b->tries % LEDGER_SAMPLE == 0)
+		ledger_cycles(&napi_this_thread, n);
 	WRITE_ONCE(n->in_poll, 1);
 	poll_once(b);
 	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE); /* napi_synchronize() */

@@ -33,11 +33,13 @@ static void sample(struct napi_struct *n)
 void napi_caller_release(struct napi_struct *n)
 {
 	sample(n);
+	probe_handover(n);
 	n->cause = UNAPI_CAUSE_MODE_SWITCH;
 	WRITE_ONCE(n->poller_tid, 0);
 	WRITE_ONCE(n->poller, NULL);
 	if (napi_state_caller_end(&n->state)) {
 		ledger_add(&n->stats.schedules, 1);
+		probe_schedule(n);
 		napi_queue(n);
 	}
 }
@@ -93,6 +95,7 @@ int unapi_napi_poll_begin(struct napi_struct *n)
 	WRITE_ONCE(n->last_poll_ns, unapi_clock_ns());
 	WRITE_ONCE(n->poller_tid, (uint64_t)gettid());
 	WRITE_ONCE(n->poller, &napi_this_thread);
+	probe_takeover(n);
 	return 0;
 }
 
@@ -128,6 +131,7 @@ int unapi_napi_poll(struct napi_struct *n, int budget)
 	t->completion = POLL_GOES_ON;
 	work = napi_poll_result(t, n, n->poll(n, budget), budget);
 	t->polling = NULL;
+	probe_napi_poll(n, work, budget);
 	/* release: napi_synchronize() */
 	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE);
 	ledger_work(n, work, budget);
@@ -146,6 +150,7 @@ int unapi_napi_poll_end(struct napi_struct *n)
 
 void napi_ask_mode(struct napi_struct *n, bool busy)
 {
+	probe_mode(n, busy);
 	napi_state_ask_busy(&n->state, busy);
 	/* It asked itself, and need not wait for its own next poll, which may never come. */
 	if (!busy && napi_polled_by_me(n) && !unapi_in_poll())

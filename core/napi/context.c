@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 pthread_mutex_t napi_control_lock = PTHREAD_MUTEX_INITIALIZER;
+struct list_head context_list = {&context_list, &context_list};
 
 void context_wake_fd(struct unapi_context *c)
 {
@@ -199,6 +200,7 @@ int unapi_context_stop(struct unapi_context *c)
 	pthread_join(c->thread, NULL);
 	pthread_mutex_lock(&napi_control_lock);
 	c->thread_runs = false;
+	WRITE_ONCE(c->tid, 0);
 	pthread_mutex_unlock(&napi_control_lock);
 	return 0;
 }
@@ -250,7 +252,8 @@ int unapi_context_create(const struct unapi_context_conf *conf, struct unapi_con
 	else
 		snprintf(c->name, sizeof(c->name), "ctx%u", __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED));
 	c->netdev_budget = budget ? (int)budget : 300;
-	c->limit_cycles = unapi_ns_to_cycles((usecs ? usecs : 2000) * NSEC_PER_USEC);
+	c->netdev_budget_usecs = usecs ? usecs : 2000;
+	c->limit_cycles = unapi_ns_to_cycles(c->netdev_budget_usecs * NSEC_PER_USEC);
 	c->inbox.sleep = INBOX_ASLEEP;
 	INIT_LIST_HEAD(&c->poll_list);
 	INIT_LIST_HEAD(&c->instances);
@@ -263,6 +266,9 @@ int unapi_context_create(const struct unapi_context_conf *conf, struct unapi_con
 		free_context(c);
 		return rc;
 	}
+	pthread_mutex_lock(&napi_control_lock);
+	list_add_tail(&c->all, &context_list);
+	pthread_mutex_unlock(&napi_control_lock);
 	*out = c;
 	return 0;
 }
@@ -297,6 +303,9 @@ int unapi_context_destroy(struct unapi_context *c)
 	default:
 		return unapi_fail(EBUSY, "%s: another thread runs this context", c->name);
 	}
+	pthread_mutex_lock(&napi_control_lock);
+	list_del_init(&c->all);
+	pthread_mutex_unlock(&napi_control_lock);
 	free_context(c);
 	return 0;
 }
@@ -324,16 +333,6 @@ int unapi_context_set_poller(struct unapi_context *c, bool poller)
 	}
 	pthread_mutex_unlock(&napi_control_lock);
 	return rc;
-}
-
-void unapi_context_get_stats(const struct unapi_context *c, struct unapi_context_stats *st)
-{
-	st->runs = READ_ONCE(c->stats.runs);
-	st->waits = READ_ONCE(c->stats.waits);
-	st->wakeups = READ_ONCE(c->stats.wakeups);
-	st->time_squeeze = READ_ONCE(c->stats.time_squeeze);
-	st->processed = READ_ONCE(c->stats.processed);
-	st->inbox = READ_ONCE(c->stats.inbox);
 }
 
 const char *unapi_context_name(const struct unapi_context *c)

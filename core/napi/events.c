@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define EV_SOURCE 1UL
 
@@ -59,7 +60,9 @@ static void run_irq(struct napi_struct *n)
 
 	ledger_add(&n->stats.irqs, 1);
 	t->cause = UNAPI_CAUSE_IRQ;
+	probe_irq_entry(n);
 	n->irq_fn(n);
+	probe_irq_exit(n);
 	t->cause = UNAPI_CAUSE_APP;
 }
 
@@ -103,11 +106,22 @@ static bool may_sleep(struct unapi_context *c)
 	       !__atomic_load_n(&c->wake_asked, __ATOMIC_SEQ_CST);
 }
 
+/* So that the context's CPU time can be had: its thread's. */
+static void __attribute__((noinline, cold)) looked_by(struct unapi_context *c, struct napi_thread *t)
+{
+	if (t->tid < 0)
+		t->tid = gettid();
+	WRITE_ONCE(c->tid, t->tid);
+}
+
 /* Take what descriptors have to say, waiting for it if nothing else is to be done, and run the handlers. */
 int context_look(struct unapi_context *c, int64_t timeout_ns)
 {
+	struct napi_thread *t = &napi_this_thread;
 	int n;
 
+	if (unlikely(c->tid != t->tid))
+		looked_by(c, t);
 	if (timeout_ns) {
 		if (!may_sleep(c))
 			timeout_ns = 0;

@@ -11,6 +11,7 @@
 #include "core/napi/inbox.h"
 #include "core/napi/ledger.h"
 #include "core/napi/napi.h"
+#include "core/napi/probe.h"
 #include "core/napi/state.h"
 #include "core/napi/thread.h"
 
@@ -71,16 +72,19 @@ struct unapi_context {
 	bool thread_runs;
 	pthread_t thread;
 	struct napi_struct *instance; /* the context is this instance's thread: threaded.c */
-	int tid;		      /* of the library's thread, 0 before it runs */
+	int tid;		      /* the thread that looked after it last, 0 none yet */
+	unsigned int netdev_budget_usecs;
+	struct list_head all; /* in context_list */
 	char name[48];
 };
 
 /*
- * The control lock guards what ties instances to contexts: napi_struct.ctx and ctx_list, the id table, and a
- * context's poller flag together with the modes that depend on it. Never held while waiting or polling;
- * nothing is locked under it.
+ * The control lock guards what ties instances to contexts: napi_struct.ctx and ctx_list, the id table, the
+ * list of contexts, and a context's poller flag together with the modes that depend on it. Never held while
+ * waiting or polling; nothing is locked under it.
  */
 extern pthread_mutex_t napi_control_lock;
+extern struct list_head context_list; /* every context there is */
 
 /* context.c */
 void context_wake_fd(struct unapi_context *c);
@@ -193,6 +197,13 @@ void napi_ask_mode(struct napi_struct *n, bool busy);
 
 /* busy_loop.c */
 bool napi_held(const struct napi_struct *n);
+
+/* stats.c */
+/* Under the control lock. */
+void napi_info_locked(const struct napi_struct *n, struct unapi_napi_info *info);
+void context_info_locked(const struct unapi_context *c, struct unapi_context_info *info);
+/* How often it was written, without reading it. -1: that cannot be had. */
+int64_t napi_eventfd_count(int fd);
 
 /* config.c */
 /* Under the control lock. */

@@ -8,7 +8,6 @@
 #include <linux/membarrier.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,6 +35,7 @@ int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char 
 	n->thread_conf = NAPI_THREAD_ANYWHERE;
 	n->cause = UNAPI_CAUSE_APP;
 	snprintf(n->name, sizeof(n->name), "%s", name);
+	n->probe_name = n->name;
 	INIT_LIST_HEAD(&n->poll_list);
 	INIT_LIST_HEAD(&n->dev_list);
 	timer_init(&n->timer, ctx, napi_watchdog);
@@ -156,6 +156,7 @@ static void resume(struct napi_struct *n)
 {
 	n->cause = UNAPI_CAUSE_MODE_SWITCH;
 	ledger_add(&n->stats.schedules, 1);
+	probe_schedule(n);
 	if (n->ctx == n->own)
 		napi_state_set_threaded(&n->state, true, n->threaded == NETDEV_NAPI_THREADED_BUSY_POLL);
 	napi_state_requeue(&n->state);
@@ -281,6 +282,7 @@ int napi_enable(struct napi_struct *n)
 			return rc;
 		}
 	}
+	probe_enable(n, 1);
 	/* an application that polls it may be asleep */
 	if (unapi_napi_wants_poll(n))
 		unapi_context_wake(n->ctx);
@@ -298,6 +300,7 @@ int napi_disable_timeout(struct napi_struct *n, uint64_t ns)
 	rc = napi_take(n, "disable", ns);
 	if (rc)
 		return rc;
+	probe_enable(n, 0);
 	drop_id(n);
 	timer_cancel(&n->timer); /* every start was inside a poll, or by a holder: none is left */
 	napi_state_rest(&n->state);
@@ -419,105 +422,4 @@ int napi_synchronize(struct napi_struct *n)
 		return unapi_fail(ETIMEDOUT, "%s: the thread inside context %s did not come round", n->name,
 				  n->ctx->name);
 	return wait_caller(n, deadline);
-}
-
-static void load_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
-{
-	const struct unapi_napi_stats *s = &n->stats;
-	uint64_t missed_deferred;
-	int i;
-
-	memset(st, 0, sizeof(*st));
-	/* Before the attempts it is subtracted from, which it never exceeds. */
-	st->missed = __atomic_load_n(&s->missed, __ATOMIC_ACQUIRE);
-	missed_deferred = __atomic_load_n(&n->missed_deferred, __ATOMIC_ACQUIRE);
-	st->completions = READ_ONCE(s->completions) - (st->missed - missed_deferred);
-	st->deferred = READ_ONCE(s->deferred) - missed_deferred;
-	st->timer_starts = READ_ONCE(n->timer.starts);
-	st->timer_fires = READ_ONCE(n->timer.fires);
-	st->irqs = READ_ONCE(s->irqs);
-	st->schedules = READ_ONCE(s->schedules);
-	st->empty_polls = READ_ONCE(s->empty_polls);
-	st->full_polls = READ_ONCE(s->full_polls);
-	st->work = READ_ONCE(s->work);
-	st->violations = READ_ONCE(s->violations);
-	st->handovers = READ_ONCE(s->handovers);
-	st->thread_polls = READ_ONCE(s->thread_polls);
-	for (i = 0; i < UNAPI_NR_CAUSES; i++) {
-		st->polls_by[i] = READ_ONCE(s->polls_by[i]);
-		st->cycles_by[i] = READ_ONCE(s->cycles_by[i]);
-		st->polls += st->polls_by[i];
-	}
-}
-
-/* All of its members are counters of 64 bits. */
-#define NR_STATS (sizeof(struct unapi_napi_stats) / sizeof(uint64_t))
-
-void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
-{
-	const uint64_t *base = (const uint64_t *)&n->stats_base;
-	uint64_t *v = (uint64_t *)st;
-	unsigned int i;
-
-	load_stats(n, st);
-	for (i = 0; i < NR_STATS; i++)
-		v[i] -= READ_ONCE(base[i]);
-}
-
-void unapi_napi_clear_stats(struct napi_struct *n)
-{
-	uint64_t *base = (uint64_t *)&n->stats_base;
-	struct unapi_napi_stats now;
-	unsigned int i;
-
-	load_stats(n, &now);
-	for (i = 0; i < NR_STATS; i++)
-		WRITE_ONCE(base[i], ((const uint64_t *)&now)[i]);
-}
-
-int64_t unapi_napi_irqs_raised(struct napi_struct *n)
-{
-	char path[64], line[128];
-	unsigned long long count;
-	int64_t raised = -ENOENT;
-	FILE *f;
-
-	pthread_mutex_lock(&napi_control_lock);
-	if (n->irq_fd < 0) {
-		pthread_mutex_unlock(&napi_control_lock);
-		return unapi_fail(ENODEV, "%s: it has no interrupt vector", n->name);
-	}
-	/* Reading the descriptor itself would take back an interrupt whose event epoll has not delivered yet.
-	 */
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", n->irq_fd);
-	f = fopen(path, "re");
-	if (f) {
-		while (fgets(line, sizeof(line), f))
-			if (sscanf(line, "eventfd-count: %llx", &count) == 1)
-				raised = (int64_t)(n->irqs_drained + count);
-		fclose(f);
-	}
-	pthread_mutex_unlock(&napi_control_lock);
-	if (raised < 0)
-		return unapi_fail(ENOENT, "%s: %s does not tell its interrupt count", n->name, path);
-	return raised;
-}
-
-void unapi_napi_get_info(const struct napi_struct *n, struct unapi_napi_info *info)
-{
-	uint64_t now = unapi_clock_ns(), seen = READ_ONCE(n->last_poll_ns);
-
-	memset(info, 0, sizeof(*info));
-	memcpy(info->name, n->name, sizeof(info->name));
-	info->napi_id = READ_ONCE(n->napi_id);
-	info->enabled = !(napi_state_read(&n->state) & NAPIF_NPSVC);
-	info->mode = unapi_napi_mode(n);
-	info->mode_asked = unapi_napi_mode_asked(n);
-	info->poller_tid = READ_ONCE(n->poller_tid);
-	info->poller_seen_ns = info->poller_tid && now > seen ? now - seen : 0;
-	info->ctx = READ_ONCE(n->ctx);
-	info->threaded = napi_get_threaded(n);
-	pthread_mutex_lock(&napi_control_lock); /* @own goes under it */
-	info->thread_tid = n->own ? (uint64_t)READ_ONCE(n->own->tid) : 0;
-	pthread_mutex_unlock(&napi_control_lock);
 }

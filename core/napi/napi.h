@@ -78,7 +78,4 @@ int unapi_napi_set_gro(struct napi_struct *n, const struct unapi_gro_ops *ops);
 /* Schedule, charging the polls that follow to @cause. */
 bool unapi_napi_schedule_cause(struct napi_struct *n, enum unapi_poll_cause cause);
 
-/* Count from zero again. The counters have their own writers: what they were is remembered and subtracted. */
-void unapi_napi_clear_stats(struct napi_struct *n);
-
 #endif

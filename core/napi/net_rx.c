@@ -78,6 +78,7 @@ int napi_poll_queued(struct napi_thread *t, struct napi_struct *n, struct list_h
 	t->completion = POLL_GOES_ON;
 	t->budget = weight;
 	work = n->poll(n, weight);
+	probe_napi_poll(n, work, weight);
 	/* If it completed it may belong to somebody else by now, and no list may be touched. It still exists:
 	 * to disable or move it takes a call on this thread. */
 	if (unlikely(t->completion != POLL_COMPLETED || (unsigned int)work >= (unsigned int)weight))
@@ -97,6 +98,7 @@ int net_rx_action(struct unapi_context *c)
 	unsigned int work = 0;
 
 	INIT_LIST_HEAD(&repoll);
+	probe_softirq_entry(c);
 	ledger_add(&c->stats.runs, 1);
 	start = t->tsc = unapi_cycles();
 	for (;;) {
@@ -132,5 +134,6 @@ out:
 		ledger_add(&c->stats.processed, work);
 		c->since_look += work;
 	}
+	probe_softirq_exit(c, work);
 	return (int)work;
 }

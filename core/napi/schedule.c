@@ -3,6 +3,7 @@
 #include "core/napi/internal.h"
 
 __thread struct napi_thread napi_this_thread = {
+	.tid = -1,
 	.cause = UNAPI_CAUSE_APP,
 };
 
@@ -35,6 +36,7 @@ static inline void queue_for(struct napi_struct *n, uint8_t cause)
 {
 	n->cause = cause;
 	ledger_add(&n->stats.schedules, 1);
+	probe_schedule(n);
 	napi_queue(n);
 }
 
@@ -110,6 +112,7 @@ complete_held(struct napi_thread *t, struct napi_struct *n, int work_done)
 	 * inside its poll or holds it. */
 	if (timeout)
 		timer_start(&n->timer, timeout);
+	probe_complete(n, unmask);
 	return unmask;
 }
 
@@ -125,6 +128,7 @@ bool napi_complete_owned(struct napi_thread *t, struct napi_struct *n, int work_
 	ledger_add(&n->stats.completions, 1);
 	if (unlikely(napi_state_complete(&n->state) & NAPIF_MISSED))
 		return complete_missed(n, true);
+	probe_complete(n, 1);
 	return true;
 }
 

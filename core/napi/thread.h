@@ -19,6 +19,7 @@ struct napi_thread {
 	unsigned int busy_id;	     /* inside napi_busy_loop() over the instance with this id; 0 none */
 	uint8_t cause;		     /* enum unapi_poll_cause that a napi_schedule() is charged to */
 	uint64_t tsc;		     /* up to here this thread's polls have been charged */
+	int tid;		     /* -1: not asked for yet */
 };
 
 extern __thread struct napi_thread napi_this_thread

@@ -258,8 +258,10 @@ int napi_set_threaded(struct napi_struct *n, enum netdev_napi_threaded threaded)
 {
 	int rc = change_threaded(n, threaded);
 
-	if (!rc)
+	if (!rc) {
 		napi_config_keep_thread(n);
+		probe_threaded(n);
+	}
 	return rc;
 }
 

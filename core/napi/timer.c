@@ -110,6 +110,7 @@ static void start_at(struct unapi_timer *t, uint64_t expires, bool again)
 	if (!again)
 		ledger_add(&t->starts, 1);
 	heap_add(c, t);
+	probe_timer_start(t);
 	publish_next(c);
 	earlier = c->timer_next < before;
 	pthread_mutex_unlock(&c->timer_lock);
@@ -152,6 +153,7 @@ static bool take_out(struct unapi_timer *t)
 
 void timer_cancel(struct unapi_timer *t)
 {
+	probe_timer_cancel(t);
 	take_out(t);
 }
 
@@ -180,7 +182,9 @@ void timers_run(struct unapi_context *c)
 		ledger_add(&t->fires, 1);
 		c->timer_running = t;
 		pthread_mutex_unlock(&c->timer_lock);
+		probe_timer_expire(t, now);
 		t->fn(t);
+		probe_timer_exit(t);
 		pthread_mutex_lock(&c->timer_lock);
 		c->timer_running = NULL;
 	}

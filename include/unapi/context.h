@@ -91,6 +91,18 @@ UNAPI_API void unapi_context_wake(struct unapi_context *c);
 UNAPI_API int unapi_context_set_poller(struct unapi_context *c, bool poller);
 
 UNAPI_API void unapi_context_get_stats(const struct unapi_context *c, struct unapi_context_stats *st);
+
+/* Who runs a context, and how busy that thread is. */
+struct unapi_context_info {
+	char name[48];
+	uint64_t tid; /* the thread that looked after it last, 0 none yet */
+	uint64_t
+		cpu_ns; /* CPU time which that thread has taken, for this or anything else; 0: it has ended */
+	bool own_thread;	/* it is one of the library's */
+	unsigned int instances; /* polled in it now */
+	unsigned int netdev_budget, netdev_budget_usecs;
+};
+UNAPI_API void unapi_context_get_info(const struct unapi_context *c, struct unapi_context_info *info);
 UNAPI_API const char *unapi_context_name(const struct unapi_context *c);
 
 #ifdef __cplusplus

@@ -161,8 +161,9 @@ struct napi_struct {
 	unsigned int napi_id;		/* >= 8193 while enabled, 0 otherwise */
 	int irq_fd;			/* its vector's eventfd, -1 none */
 	napi_irq_fn irq_fn;
-	char name[48];	  /* "0000:03:00.0-0": for reasons, logs and show napi */
-	void *owner_data; /* the netdev layer's */
+	char name[48];		/* "0000:03:00.0-0": for reasons, logs and show napi */
+	const char *probe_name; /* @name, where a probe finds it without computing its address */
+	void *owner_data;	/* the netdev layer's */
 	struct list_head dev_list;
 	struct napi_config *config;	    /* keeps its settings and id, NULL none; from add to del */
 	uint64_t irq_suspend_timeout;	    /* setting */
@@ -414,6 +415,12 @@ UNAPI_API int unapi_napi_poll_end(struct napi_struct *n);
 /** unapi_napi_get_stats() - a copy of the counters. Any thread */
 UNAPI_API void unapi_napi_get_stats(const struct napi_struct *n, struct unapi_napi_stats *st);
 
+/** unapi_napi_clear_stats() - count from zero again. The counters go on; what they were is subtracted */
+UNAPI_API void unapi_napi_clear_stats(struct napi_struct *n);
+
+/** unapi_cycles_to_ns() - what cycles_by counts, as time */
+UNAPI_API uint64_t unapi_cycles_to_ns(uint64_t cycles);
+
 /** unapi_napi_irqs_raised() - interrupts the device has raised: the eventfd's own count, had from /proc
  * without reading it. -ENODEV no vector; -errno */
 UNAPI_API int64_t unapi_napi_irqs_raised(struct napi_struct *n);
@@ -427,6 +434,8 @@ struct unapi_napi_info {
 	uint64_t poller_tid;		 /* the application thread that polls it, 0 none */
 	uint64_t poller_seen_ns;	 /* how long ago it was last seen polling */
 	const struct unapi_context *ctx; /* where it is polled: its home, or that of its own thread */
+	char context[48];		 /* and its name */
+	char home[48]; /* the context where it is polled while it has no thread of its own */
 	enum netdev_napi_threaded threaded;
 	uint64_t thread_tid; /* its own thread, 0 none */
 };
