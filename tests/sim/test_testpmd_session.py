@@ -246,12 +246,13 @@ def napi_settings():
 
 def threads_while_forwarding():
     """Streams come and go while instances have threads, or get and lose them."""
-    pmd = Testpmd("-a", NIC, "--", "-i", "--rxq=2", "--txq=2").ready()
-    for turn in range(12):
-        pmd.command(f"set fwd {'txonly' if turn % 2 else 'io'}")
+    pmd = Testpmd("-a", "sim:igb,wire=gen", "--", "-i", "--rxq=2", "--txq=2").ready()
+    for turn in range(6):
+        pmd.command(f"set fwd {'txonly' if turn % 4 == 3 else 'io'}")
         pmd.command(f"set napi 0 all threaded {turn % 3}")
         pmd.command("start")
         pmd.command(f"set napi 0 {turn % 2} threaded {(turn + 1) % 3}")
+        await_true(lambda: re.search(r"TX-packets: [1-9]", pmd.command("show fwd stats all")), "traffic")
         check("Done." in pmd.command("stop"), "stop")
     pmd.command("set napi 0 all threaded 0")
     await_true(lambda: not napi_threads(pmd), "no thread is left")
