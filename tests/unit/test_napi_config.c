@@ -178,8 +178,10 @@ static void without_a_slot(void **state)
 	assert_set(&a.ch.napi, 4, 3, 400);
 	down(&a);
 	del(&a);
+	assert_int_equal(unapi_dev_set_threaded(r.dev, 1), 0);
 	assert_int_equal(netif_napi_add(r.dev, &a.ch.napi, extra_poll), 0);
 	assert_set(&a.ch.napi, 2, 3, 0);
+	assert_int_equal(napi_get_threaded(&a.ch.napi), NETDEV_NAPI_THREADED_ENABLED);
 	del(&a);
 	rig_close(&r);
 }
@@ -289,6 +291,41 @@ static void weights(void **state)
 	rig_close(&r);
 }
 
+/* A deletion that is refused has not even begun. */
+static struct extra *to_delete;
+static int answer;
+
+static void deletes_in_a_poll(struct net_device *dev)
+{
+	answer = netif_napi_del(&to_delete->ch.napi);
+}
+
+static void deletion_from_a_poll_method(void **state)
+{
+	struct extra a = {0};
+	struct unapi_txq *txq;
+	struct rig r;
+
+	rig_open(&r, 1);
+	assert_int_equal(unapi_dev_start(r.dev), 0);
+	add_config(&r, &a, 1);
+	txq = unapi_dev_txq(r.dev, 0);
+	assert_int_equal(unapi_txq_claim(txq, &a.ch.napi), 0);
+	to_delete = &a;
+	((struct fake_nic *)netdev_priv(r.dev))->in_poll = deletes_in_a_poll;
+	fake_nic_deliver(r.dev, 0, 1);
+	assert_int_equal(unapi_context_run(r.ctx, 0), 1);
+	assert_int_equal(answer, -EDEADLK);
+	assert_ptr_equal(txq->producer, &a.ch.napi);
+	up(&a);
+	assert_int_equal(netif_napi_del(&a.ch.napi), -EBUSY);
+	assert_ptr_equal(txq->producer, &a.ch.napi);
+	down(&a);
+	del(&a);
+	assert_null(txq->producer);
+	rig_close(&r);
+}
+
 static void wrong_additions(void **state)
 {
 	struct extra a = {0}, x[NETDEV_MAX_NAPI] = {0};
@@ -347,9 +384,13 @@ static void wrong_additions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(settings_and_id_survive), cmocka_unit_test(sorted_by_id),
-		cmocka_unit_test(without_a_slot),	   cmocka_unit_test(ids_wrap),
-		cmocka_unit_test(transmit_only),	   cmocka_unit_test(weights),
+		cmocka_unit_test(settings_and_id_survive),
+		cmocka_unit_test(sorted_by_id),
+		cmocka_unit_test(without_a_slot),
+		cmocka_unit_test(ids_wrap),
+		cmocka_unit_test(transmit_only),
+		cmocka_unit_test(weights),
+		cmocka_unit_test(deletion_from_a_poll_method),
 		cmocka_unit_test(wrong_additions),
 	};
 

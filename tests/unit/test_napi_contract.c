@@ -85,11 +85,13 @@ static int bad_poll(struct napi_struct *n, int budget)
 }
 
 static int errors;
+static bool about_no_budget; /* the last one said; atomic, as is @errors */
 
 static void count_errors(void *arg, enum unapi_log_level level, const char *text)
 {
 	if (level == UNAPI_LOG_ERR)
 		__atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&about_no_budget, strstr(text, "a budget of 0") != NULL, __ATOMIC_RELAXED);
 	assert_non_null(strstr(text, "bad-0"));
 }
 
@@ -268,6 +270,8 @@ static void all(const char *where, void (*poll)(struct bad *b), const struct wro
 		bad_open(&b, &w[i]);
 		unapi_set_log(count_errors, NULL);
 		poll(&b);
+		assert_int_equal(about_no_budget,
+				 w == wrongs_without_budget && w[i].act == COMPLETE && w[i].answer == NONE);
 		bad_close(&b, where);
 	}
 }
