@@ -94,6 +94,69 @@ static void ids(void **state)
 	unapi_context_destroy(c);
 }
 
+/* The calls of a driver's data path. */
+static bool first_irqoff, second_irqoff;
+
+static void schedules_twice(struct napi_struct *n)
+{
+	first_irqoff = napi_schedule_irqoff(n);
+	second_irqoff = napi_schedule_irqoff(n);
+}
+
+static bool completed;
+
+static int completes_without_a_count(struct napi_struct *n, int budget)
+{
+	completed = napi_complete(n);
+	return 5;
+}
+
+static void datapath(void **state)
+{
+	struct unapi_context *c = fake_context(0);
+	struct fake f;
+
+	fake_add(&f, c, 'a');
+	f.vector = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_int_equal(unapi_napi_set_irq(&f.n, f.vector, schedules_twice), 0);
+	assert_int_equal(napi_enable(&f.n), 0);
+	fake_interrupt(&f);
+	assert_int_equal(unapi_context_run(c, 0), 0);
+	assert_true(first_irqoff);
+	assert_false(second_irqoff);
+	assert_int_equal(f.polls, 2); /* the second left MISSED */
+
+	assert_false(napi_if_scheduled_mark_missed(&f.n)); /* nobody has it, and nobody is told */
+	assert_int_equal(f.n.state, NAPIF_LISTED);
+	assert_true(napi_schedule(&f.n));
+	assert_true(napi_if_scheduled_mark_missed(&f.n));
+	assert_int_equal(unapi_context_run(c, 0), 0);
+	assert_int_equal(f.polls, 4);
+	/* being disabled: it says that it is taken care of, and leaves nothing behind */
+	assert_true(napi_schedule_prep(&f.n));
+	assert_int_equal(napi_disable_timeout(&f.n, 0), -ETIMEDOUT); /* undone, and scheduled once: MISSED */
+	assert_true(napi_state_take_begin(&f.n.state));
+	f.n.state &= ~NAPIF_MISSED;
+	assert_true(napi_if_scheduled_mark_missed(&f.n));
+	assert_false(f.n.state & NAPIF_MISSED);
+	napi_state_take_undo(&f.n.state);
+	__napi_schedule(&f.n);
+	assert_int_equal(unapi_context_run(c, 0), 0);
+	assert_int_equal(f.polls, 5);
+
+	/* napi_complete() tells of no packets: nothing is deferred */
+	unapi_napi_set_defer_hard_irqs(&f.n, 2);
+	unapi_napi_set_gro_flush_timeout(&f.n, 1000000);
+	f.n.poll = completes_without_a_count;
+	napi_schedule(&f.n);
+	assert_int_equal(unapi_context_run(c, 0), 5);
+	assert_true(completed);
+	assert_int_equal(f.n.defer_hard_irqs_count, 0);
+	assert_int_equal(f.n.stats.violations, 0);
+	fake_del(&f);
+	unapi_context_destroy(c);
+}
+
 /* What a poll method must not wait for. */
 static struct unapi_context *another;
 
@@ -451,6 +514,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(life_cycle),
 		cmocka_unit_test(ids),
+		cmocka_unit_test(datapath),
 		cmocka_unit_test(from_a_poll_method),
 		cmocka_unit_test(disable_runs_the_context),
 		cmocka_unit_test(disable_from_a_handler),
