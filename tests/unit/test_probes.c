@@ -264,6 +264,14 @@ static void write_code(uint8_t byte)
 	}
 }
 
+/* The thread sanitizer keeps signals back until it suits it, and the registers have changed by then. */
+static void can_attach(void)
+{
+#ifdef __SANITIZE_THREAD__
+	skip();
+#endif
+}
+
 static void attach(void)
 {
 	struct sigaction sa = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
@@ -321,11 +329,13 @@ static void is_poll(const struct hit *h, const struct fake *f, int work, int bud
 
 static void an_interrupt(void **state)
 {
-	struct unapi_context *c = fake_context(0);
+	struct unapi_context *c;
 	const struct hit *h;
 	unsigned int at = 0;
 	struct fake f;
 
+	can_attach();
+	c = fake_context(0);
 	fake_add(&f, c, 'a');
 	fake_add_vector(&f);
 	attach();
@@ -372,6 +382,7 @@ static void a_timer(void **state)
 	unsigned int at = 0;
 	struct fake f;
 
+	can_attach();
 	unapi_clock_set_virtual(&now);
 	c = fake_context(0);
 	fake_add(&f, c, 'a');
@@ -415,11 +426,13 @@ static void a_timer(void **state)
 
 static void other_pollers(void **state)
 {
-	struct unapi_context *c = fake_context(0);
+	struct unapi_context *c;
 	const struct hit *h;
 	unsigned int at = 0;
 	struct fake f;
 
+	can_attach();
+	c = fake_context(0);
 	fake_add(&f, c, 'a');
 	assert_int_equal(napi_enable(&f.n), 0);
 	assert_int_equal(unapi_context_set_poller(c, true), 0);
