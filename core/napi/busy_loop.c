@@ -119,6 +119,7 @@ static void stop(struct busy *b)
 /* One try. What it delivered is in the ledger. */
 static void try_poll(struct busy *b)
 {
+	struct napi_thread *t = &napi_this_thread;
 	struct napi_struct *n = b->n;
 
 	b->tries++;
@@ -130,11 +131,11 @@ static void try_poll(struct busy *b)
 		}
 		b->own = true;
 		n->cause = UNAPI_CAUSE_APP;
-		napi_this_thread.tsc = unapi_cycles();
+		t->tsc = unapi_cycles();
 		ledger_add(&n->stats.schedules, 1);
 	}
 	if (b->tries % LEDGER_SAMPLE == 0)
-		ledger_cycles(&napi_this_thread, n);
+		ledger_cycles(t, n);
 	WRITE_ONCE(n->in_poll, 1);
 	poll_once(b);
 	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE); /* napi_synchronize() */

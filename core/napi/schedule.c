@@ -2,7 +2,7 @@
 /* Asking for a poll, and completing one: what runs for every interrupt. */
 #include "core/napi/internal.h"
 
-__thread struct napi_thread napi_this_thread = {
+__thread struct napi_thread napi_thread_local = {
 	.tid = -1,
 	.cause = UNAPI_CAUSE_APP,
 };

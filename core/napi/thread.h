@@ -22,7 +22,22 @@ struct napi_thread {
 	int tid;		     /* -1: not asked for yet */
 };
 
-extern __thread struct napi_thread napi_this_thread
+extern __thread struct napi_thread napi_thread_local
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+#ifdef __SANITIZE_ADDRESS__
+/* Where the sanitizer tests the address for NULL, gcc takes the flags of the addition that makes it, which
+ * GNU ld may turn into one that sets none. So it must not know how the address was made. */
+static inline struct napi_thread *napi_thread_self(void)
+{
+	struct napi_thread *t = &napi_thread_local;
+
+	__asm__("" : "+r"(t));
+	return t;
+}
+#define napi_this_thread (*napi_thread_self())
+#else
+#define napi_this_thread napi_thread_local
+#endif
 
 #endif

@@ -105,10 +105,12 @@ static int read_notes(void **state)
 	while (at < notes->sh_size) {
 		const uint8_t *note = image + notes->sh_offset + at;
 		const Elf64_Nhdr *nh = (const Elf64_Nhdr *)note;
-		const uint64_t *where = (const uint64_t *)(note + sizeof(*nh) + ((nh->n_namesz + 3) & ~3u));
-		const char *family = (const char *)(where + 3), *name = family + strlen(family) + 1;
+		const uint8_t *desc = note + sizeof(*nh) + ((nh->n_namesz + 3) & ~3u);
+		uint64_t where[3]; /* code, base, semaphore: aligned to 4 only */
+		const char *family = (const char *)desc + sizeof(where), *name = family + strlen(family) + 1;
 		struct site *s = &sites[nr_sites++];
 
+		memcpy(where, desc, sizeof(where));
 		assert_true(nr_sites <= MAX_SITES);
 		assert_int_equal(nh->n_type, 3);
 		assert_int_equal(where[2], 0); /* no semaphore */
