@@ -130,6 +130,7 @@ static void kernel_close(struct vfio_device *v)
 
 static const struct vfio_device_ops kernel_ops = {
 	.carrier = "vfio group",
+	.kernel_irqs = true,
 	.region_read = kernel_region_read,
 	.region_write = kernel_region_write,
 	.set_irqs = kernel_set_irqs,

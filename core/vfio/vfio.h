@@ -44,6 +44,7 @@ struct vfio_device;
 
 struct vfio_device_ops {
 	const char *carrier; /* "vfio group", "vfio-user" */
+	bool kernel_irqs;    /* its vectors are interrupts of this machine's kernel */
 	ssize_t (*region_read)(struct vfio_device *v, struct vfio_region *r, uint64_t off, void *buf,
 			       size_t n);
 	ssize_t (*region_write)(struct vfio_device *v, struct vfio_region *r, uint64_t off, const void *buf,
@@ -141,6 +142,18 @@ int vfio_irq_enable(struct vfio_device *v, enum vfio_irq_mode first, unsigned in
 void vfio_irq_disable(struct vfio_device *v);
 /* INTx only: VFIO masks the line at each interrupt; the poller unmasks it here. A no-op for MSI and MSI-X. */
 int vfio_irq_unmask_intx(struct vfio_device *v);
+
+/*
+ * Where the machine delivers a vector. -EOPNOTSUPP: it is no interrupt of this machine (vfio-user); -EINVAL:
+ * not enabled, or a CPU that is not online; -ENOENT: /proc/interrupts has no such line. vfio_linux_irq()
+ * gives the interrupt's number in /proc/irq. Setting takes any number of CPUs above 0; -EACCES: without the
+ * right to (only root has it), -EPERM or -EIO: an interrupt that the kernel places itself. @which is "smp"
+ * (where it may go) or "effective" (where it goes).
+ */
+int vfio_linux_irq(const struct vfio_device *v, unsigned int vector);
+int vfio_irq_set_affinity(const struct vfio_device *v, unsigned int vector, const unsigned int *cpus,
+			  unsigned int n);
+int vfio_irq_get_affinity(const struct vfio_device *v, int irq, const char *which, char *text, size_t size);
 
 /* Who hears of removal, errors and death. Called from vfio_slow_fd_ready() or from whoever met the failure,
  * whatever that one holds: the function notes it and returns, and calls nothing of this file or of dma.h. */

@@ -160,6 +160,31 @@ UNAPI_API struct napi_struct *unapi_dev_napi(struct net_device *dev, unsigned in
 /** unapi_dev_rxq_napi(), unapi_dev_txq_napi() - the instance that serves a queue (queues may share one) */
 UNAPI_API struct napi_struct *unapi_dev_rxq_napi(struct net_device *dev, unsigned int q);
 UNAPI_API struct napi_struct *unapi_dev_txq_napi(struct net_device *dev, unsigned int q);
+
+/* An instance's interrupt, as this machine's kernel delivers it. */
+struct unapi_napi_irq {
+	unsigned int vector; /* of the device */
+	int irq;	     /* /proc/irq/<irq>; -1: it is none of this machine's */
+	char affinity[128];  /* CPUs where it may go, such as "0-3,8", cut if long */
+	char effective[64];  /* where it goes; "": the kernel does not tell */
+};
+/** unapi_napi_get_irq() - from configure on. @out->vector is filled in even if it fails: -EOPNOTSUPP behind a
+ * vfio-user server, whose vectors are no interrupts of this machine; -ENOENT not found; errors of reading
+ * /proc */
+UNAPI_API int unapi_napi_get_irq(const struct napi_struct *n, struct unapi_napi_irq *out);
+/**
+ * unapi_napi_set_irq_affinity() - have the instance's interrupt delivered on these CPUs
+ *
+ * Only the interrupt: where the instance is polled is its context's, or its thread's affair. With MSI and
+ * INTx all instances share it, with INTx perhaps other devices too. It stays until somebody else changes it
+ * (irqbalance does), or the vectors are enabled anew.
+ *
+ * -EOPNOTSUPP, -ENOENT as above; -EINVAL no CPU, or one that is not online; -EACCES without the right to
+ * (only root has it); -EPERM, -EIO the kernel places this interrupt itself.
+ */
+UNAPI_API int unapi_napi_set_irq_affinity(struct napi_struct *n, const unsigned int *cpus,
+					  unsigned int nr_cpus);
+
 /** unapi_dev_rxq_pool() - the page pool of receive queue @q */
 UNAPI_API struct page_pool *unapi_dev_rxq_pool(struct net_device *dev, unsigned int q);
 

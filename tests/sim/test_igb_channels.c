@@ -90,11 +90,20 @@ static void forwards(const char *options, struct unapi_dev_conf conf, unsigned i
 
 static void one_of_each(void **state)
 {
+	static const unsigned int cpu[] = {0};
 	struct unapi_dev_info info;
+	struct unapi_napi_irq irq;
 	struct rig r;
 
 	open_dev(&r, ",wire=none");
 	configure(&r, &CONF(.combined = 1, .rx_only = 1, .tx_only = 1));
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(unapi_napi_get_irq(unapi_dev_napi(r.dev, i), &irq), -EOPNOTSUPP);
+		assert_int_equal(irq.vector, i + 1);
+		assert_int_equal(irq.irq, -1);
+	}
+	assert_int_equal(unapi_napi_set_irq_affinity(unapi_dev_napi(r.dev, 0), cpu, 1), -EOPNOTSUPP);
+	assert_non_null(strstr(unapi_reason(), "no interrupts of this machine"));
 	unapi_dev_get_info(r.dev, &info);
 	assert_int_equal(info.vectors, 4); /* and one for the link */
 	assert_int_equal(info.rxq, 2);
