@@ -48,7 +48,10 @@ static bool takes(const char *syntax, size_t len, const struct cmd_arg *arg)
 	while (syntax < end) {
 		size_t n = piece(&syntax, "| ", &alternative);
 
-		if (isupper((unsigned char)alternative[0])) {
+		if (n > 4 && !memcmp(alternative + n - 4, "LIST", 4)) {
+			if (isdigit((unsigned char)arg->word[0]))
+				return true;
+		} else if (isupper((unsigned char)alternative[0])) {
 			if (arg->is_number)
 				return true;
 		} else if (n == strlen(arg->word) && !memcmp(alternative, arg->word, n)) {

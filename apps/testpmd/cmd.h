@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Commands. One says by its syntax what it takes: words apart by blanks, alternatives apart by "|", capitals
- * for a number. "set promisc PORT|all on|off" takes "set promisc 0 on".
+ * for a number, and for a list of numbers if they end in LIST. "set promisc PORT|all on|off" takes
+ * "set promisc 0 on".
  */
 #ifndef TESTPMD_CMD_H
 #define TESTPMD_CMD_H

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "app.h"
+#include "channels.h"
 #include "cmd.h"
+#include "cores.h"
 
 static const struct setting {
 	const char *name;
@@ -30,9 +32,9 @@ static const struct setting *find_setting(const char *name)
 /* An instance with a thread of its own leaves its lcore, and mode busy; one that lost it comes back. */
 static void threads_changed(struct app *app, struct port *port)
 {
-	for (unsigned int q = 0; q < port->rxq; q++) {
-		if (napi_get_threaded(unapi_dev_rxq_napi(port->dev, q)))
-			port->modes[q] = UNAPI_POLL_INTERRUPT;
+	for (unsigned int i = 0; i < port->nr_napi; i++) {
+		if (napi_get_threaded(unapi_dev_napi(port->dev, i)))
+			port->modes[i] = UNAPI_POLL_INTERRUPT;
 	}
 	if (app_settle(app))
 		fprintf(stderr, "Cannot allocate memory for the lcores' sets\n");
@@ -73,16 +75,22 @@ static void set_instance(const struct port *port, struct napi_struct *n, unsigne
 }
 
 /* Instances are meant by their number on the port, which begins with 0, or by their id, which do not. */
+static bool is_meant(const struct napi_struct *n, unsigned int index, const struct cmd_arg *which)
+{
+	struct unapi_napi_info info;
+
+	unapi_napi_get_info(n, &info);
+	return !which->is_number || which->number == index || which->number == info.napi_id;
+}
+
 static void set_instances(struct app *app, struct port *port, const struct cmd_arg *args)
 {
 	const struct setting *s = find_setting(args[4].word);
-	struct unapi_napi_info info;
 	struct napi_struct *n;
 	bool any = false;
 
 	for (unsigned int i = 0; (n = unapi_dev_napi(port->dev, i)); i++) {
-		unapi_napi_get_info(n, &info);
-		if (args[3].is_number && args[3].number != i && args[3].number != info.napi_id)
+		if (!is_meant(n, i, &args[3]))
 			continue;
 		any = true;
 		set_instance(port, n, i, s, args[5].number);
@@ -91,6 +99,30 @@ static void set_instances(struct app *app, struct port *port, const struct cmd_a
 		fprintf(stderr, "Invalid NAPI instance %s of port %u\n", args[3].word, port->id);
 	if (any && s->bit == UNAPI_NAPI_THREADED)
 		threads_changed(app, port);
+}
+
+static void set_affinities(struct app *app, struct port *port, const struct cmd_arg *args)
+{
+	unsigned int cpus[MAX_LCORES], nr_cpus;
+	char why[160], irq[320];
+	struct napi_struct *n;
+	bool any = false;
+
+	if (cores_parse(args[5].word, cpus, MAX_LCORES, &nr_cpus, why, sizeof(why))) {
+		fprintf(stderr, "affinity %s: %s\n", args[5].word, why);
+		return;
+	}
+	for (unsigned int i = 0; (n = unapi_dev_napi(port->dev, i)); i++) {
+		if (!is_meant(n, i, &args[3]))
+			continue;
+		any = true;
+		if (unapi_napi_set_irq_affinity(n, cpus, nr_cpus))
+			fprintf(stderr, "Port %u napi %u: %s\n", port->id, i, unapi_reason());
+		else
+			printf("Port %u napi %u: %s\n", port->id, i, channels_irq(n, irq, sizeof(irq)));
+	}
+	if (!any)
+		fprintf(stderr, "Invalid NAPI instance %s of port %u\n", args[3].word, port->id);
 }
 
 static void each_port(struct app *app, const struct cmd_arg *args,
@@ -120,11 +152,18 @@ static void set_napi(struct app *app, const struct cmd_arg *args)
 	each_port(app, args, set_instances);
 }
 
+static void set_affinity(struct app *app, const struct cmd_arg *args)
+{
+	each_port(app, args, set_affinities);
+}
+
 const struct cmd cmds_napi[] = {
 	{"set port PORT|all gro-flush-timeout|defer-hard-irqs|threaded VALUE",
 	 "NAPI's settings of a device and all its instances", set_port},
 	{"set napi PORT|all INSTANCE|all gro-flush-timeout|defer-hard-irqs|irq-suspend-timeout|threaded "
 	 "VALUE",
 	 "those of single instances; timeouts are nanoseconds", set_napi},
+	{"set napi PORT|all INSTANCE|all affinity CPULIST",
+	 "on which CPUs their interrupts are delivered, such as 0-1,3", set_affinity},
 	{NULL},
 };

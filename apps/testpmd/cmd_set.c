@@ -50,38 +50,68 @@ static void set_promisc(struct app *app, const struct cmd_arg *args)
 	cmd_ports(app, &args[2], strcmp(args[3].word, "on") ? promisc_off : promisc_on);
 }
 
-/* Ask for the mode, for every queue that shares the instance: it has only one. */
-static int ask_mode(struct port *port, unsigned int queue, enum unapi_poll_mode mode)
-{
-	struct napi_struct *n = unapi_dev_rxq_napi(port->dev, queue);
-	int rc;
+/* An instance, by what the user calls it: a receive queue that it serves, or its transmit queues if it has no
+ * others. */
+struct target {
+	struct napi_struct *n;
+	char name[48];
+};
 
-	if (mode == UNAPI_POLL_BUSY && napi_get_threaded(n)) {
-		fprintf(stderr, "Port %u queue %u: its instance has a thread of its own (see set napi)\n",
-			port->id, queue);
-		return -1;
+static unsigned int queue_targets(const struct port *port, unsigned int first, unsigned int end,
+				  struct target *t)
+{
+	unsigned int n = 0;
+
+	for (unsigned int q = first; q < end; q++, n++) {
+		t[n].n = unapi_dev_rxq_napi(port->dev, q);
+		snprintf(t[n].name, sizeof(t[n].name), "queue %u", q);
 	}
-	rc = port->state == PORT_STARTED ? unapi_napi_set_mode(n, mode) : 0;
-	if (rc) {
-		fprintf(stderr, "Port %u queue %u: %s\n", port->id, queue, unapi_reason());
-		return rc;
-	}
-	for (unsigned int q = 0; q < port->rxq; q++) {
-		if (unapi_dev_rxq_napi(port->dev, q) == n)
-			port->modes[q] = mode;
-	}
-	return 0;
+	return n;
 }
 
-static void tell_mode(const struct port *port, unsigned int queue, enum unapi_poll_mode mode)
+static unsigned int transmit_only_targets(const struct port *port, struct target *t)
 {
-	struct napi_struct *n = unapi_dev_rxq_napi(port->dev, queue);
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < port->nr_napi; i++) {
+		struct napi_struct *napi = unapi_dev_napi(port->dev, i);
+		char queues[32];
+
+		if (*port_napi_queues(port, napi, true, queues, sizeof(queues)))
+			continue;
+		t[n].n = napi;
+		port_napi_queues(port, napi, false, queues, sizeof(queues));
+		snprintf(t[n++].name, sizeof(t[0].name), "TX queue %s", queues);
+	}
+	return n;
+}
+
+/* Ask for the mode: it is that of all queues which share the instance. */
+static int ask_mode(struct port *port, const struct target *t, enum unapi_poll_mode mode)
+{
+	int rc;
+
+	if (mode == UNAPI_POLL_BUSY && napi_get_threaded(t->n)) {
+		fprintf(stderr, "Port %u %s: its instance has a thread of its own (see set napi)\n", port->id,
+			t->name);
+		return -1;
+	}
+	rc = port->state == PORT_STARTED ? unapi_napi_set_mode(t->n, mode) : 0;
+	if (rc)
+		fprintf(stderr, "Port %u %s: %s\n", port->id, t->name, unapi_reason());
+	else
+		*port_napi_mode(port, t->n) = mode;
+	return rc;
+}
+
+static void tell_mode(const struct port *port, const struct target *t, enum unapi_poll_mode mode)
+{
 	char shared[64];
 	struct unapi_napi_info info;
 
-	unapi_napi_get_info(n, &info);
-	port_napi_queues(port, n, true, shared, sizeof(shared));
-	printf("Port %u queue %u: poll mode %s", port->id, queue, poll_mode_name(mode));
+	unapi_napi_get_info(t->n, &info);
+	port_napi_queues(port, t->n, true, shared, sizeof(shared));
+	printf("Port %u %s: poll mode %s", port->id, t->name, poll_mode_name(mode));
 	if (strchr(shared, ','))
 		printf(" (one instance for queues %s)", shared);
 	if (port->state != PORT_STARTED)
@@ -94,35 +124,38 @@ static void tell_mode(const struct port *port, unsigned int queue, enum unapi_po
 	printf("\n");
 }
 
-static bool in_force(const struct port *port, unsigned int queue, enum unapi_poll_mode mode)
+static bool in_force(const struct port *port, const struct target *t, enum unapi_poll_mode mode)
 {
-	return port->state != PORT_STARTED || unapi_napi_mode(unapi_dev_rxq_napi(port->dev, queue)) == mode;
+	return port->state != PORT_STARTED || unapi_napi_mode(t->n) == mode;
 }
 
 static void set_port_mode(struct app *app, struct port *port, const struct cmd_arg *which,
 			  enum unapi_poll_mode mode)
 {
-	unsigned int first = 0, end = port->rxq;
+	struct target targets[3 * MAX_QUEUES]; /* a queue, and an instance for each direction of one */
 	uint64_t until = now_ns() + MODE_WAIT_NS;
+	unsigned int n;
 
-	if (which->is_number) {
-		first = which->number;
-		end = first + 1;
-		if (first >= port->rxq) {
-			fprintf(stderr, "Invalid RX queue %u of port %u (must be < %u)\n", first, port->id,
-				port->rxq);
-			return;
-		}
+	if (which->is_number && which->number >= port->rxq) {
+		fprintf(stderr, "Invalid RX queue %u of port %u (must be < %u)\n", which->number, port->id,
+			port->rxq);
+		return;
 	}
-	for (unsigned int q = first; q < end; q++) {
-		if (ask_mode(port, q, mode))
+	if (which->is_number) {
+		n = queue_targets(port, which->number, which->number + 1, targets);
+	} else {
+		n = queue_targets(port, 0, port->rxq, targets);
+		n += transmit_only_targets(port, targets + n);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		if (ask_mode(port, &targets[i], mode))
 			return;
 	}
 	app_wake_lcores(app);
-	for (unsigned int q = first; q < end; q++) {
-		while (!in_force(port, q, mode) && now_ns() < until)
+	for (unsigned int i = 0; i < n; i++) {
+		while (!in_force(port, &targets[i], mode) && now_ns() < until)
 			nanosleep(&(struct timespec){.tv_nsec = MODE_LOOK_NS}, NULL);
-		tell_mode(port, q, mode);
+		tell_mode(port, &targets[i], mode);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <unapi/page_pool.h>
 
 #include "app.h"
+#include "channels.h"
 #include "cmd.h"
 #include "format.h"
 #include "stats.h"
@@ -51,6 +52,7 @@ static void port_info(struct app *app, struct port *port)
 	printf("Interrupts: %s, %u vectors for %u NAPI instances; automask %s, causes latch %s\n",
 	       info.irq_mode[0] ? info.irq_mode : "none", info.vectors, info.nr_napi,
 	       info.automask ? "yes" : "no", info.latches ? "yes" : "no");
+	channels_show(port);
 	for (unsigned int q = 0; q < info.rxq; q++) {
 		struct page_pool *pool = unapi_dev_rxq_pool(port->dev, q);
 		struct unapi_page_pool_info pi;

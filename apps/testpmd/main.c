@@ -96,7 +96,7 @@ static int open_ports(struct app *app)
 		}
 		printf("Port %u: %s\n", i, format_mac(port->mac, mac));
 		/* Instances are dealt out over the forwarding threads across all ports. */
-		first = (first + opt->rxq) % app->nr_lcores;
+		first = (first + port->nr_napi) % app->nr_lcores;
 	}
 	return 0;
 }

@@ -149,6 +149,21 @@ static int on_txq(struct parse *p, const char *name, const char *value)
 	return number(p, name, value, 1, MAX_QUEUES, &p->opt->txq);
 }
 
+static int on_combined(struct parse *p, const char *name, const char *value)
+{
+	return number(p, name, value, 0, MAX_QUEUES, &p->opt->combined);
+}
+
+static int on_rx_only(struct parse *p, const char *name, const char *value)
+{
+	return number(p, name, value, 0, MAX_QUEUES, &p->opt->rx_only);
+}
+
+static int on_tx_only(struct parse *p, const char *name, const char *value)
+{
+	return number(p, name, value, 0, MAX_QUEUES, &p->opt->tx_only);
+}
+
 static int on_rxd(struct parse *p, const char *name, const char *value)
 {
 	return number(p, name, value, 1, 65536, &p->opt->rxd);
@@ -203,6 +218,9 @@ static const struct option_def own_options[] = {
 	{"--forward-mode", NULL, true, on_forward_mode},
 	{"--rxq", NULL, true, on_rxq},
 	{"--txq", NULL, true, on_txq},
+	{"--combined", NULL, true, on_combined},
+	{"--rx-only", NULL, true, on_rx_only},
+	{"--tx-only", NULL, true, on_tx_only},
 	{"--rxd", NULL, true, on_rxd},
 	{"--txd", NULL, true, on_txd},
 	{"--burst", NULL, true, on_burst},
@@ -262,7 +280,7 @@ int options_parse(struct options *opt, int argc, char **argv, char *err, size_t 
 
 	memset(opt, 0, sizeof(*opt));
 	opt->engine = fwd_default();
-	opt->rxq = opt->txq = opt->nb_cores = 1;
+	opt->nb_cores = 1;
 	opt->burst = 32;
 	while (p.at < argc) {
 		if (!own && !strcmp(argv[p.at], "--")) {
@@ -292,7 +310,12 @@ const char *options_usage(void)
 	       "  --interactive, -i      commands from standard input, with a prompt (type help there)\n"
 	       "  --auto-start           start forwarding at once (always so without --interactive)\n"
 	       "  --forward-mode=MODE    io, mac, macswap, rxonly, txonly or icmpecho (default io)\n"
-	       "  --rxq=N --txq=N        receive and transmit queues of a port (default 1)\n"
+	       "  --rxq=N --txq=N        receive and transmit queues of a port (default 1, or one a "
+	       "channel)\n"
+	       "  --combined=N           channels (an interrupt and a NAPI instance each) that receive and\n"
+	       "                         transmit (default: one for each pair of queues); more queues share "
+	       "them\n"
+	       "  --rx-only=N --tx-only=N  channels besides these, that do one of the two\n"
 	       "  --rxd=N --txd=N        descriptors in their rings (default 512)\n"
 	       "  --burst=N              packets handled at a time (default 32)\n"
 	       "  --nb-cores=N           forwarding threads (default 1)\n"

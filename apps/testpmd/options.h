@@ -22,7 +22,8 @@ struct options {
 	unsigned int nr_devices;
 	bool interactive, auto_start, help, version;
 	const struct fwd_engine *engine;
-	unsigned int rxq, txq, rxd, txd; /* rxd, txd 0: the library's default */
+	unsigned int rxq, txq, rxd, txd;	 /* 0: the library's default */
+	unsigned int combined, rx_only, tx_only; /* channels; all 0: as queues need */
 	unsigned int burst, nb_cores, stats_period;
 	enum unapi_poll_mode poll_mode;
 	const char *stats_json; /* NULL: none */

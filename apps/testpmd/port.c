@@ -50,11 +50,35 @@ static void device_event(void *arg, struct net_device *dev, enum unapi_dev_event
 	}
 }
 
-int port_configure(struct port *port, const struct options *opt, unsigned int nr_lcores)
+/* What was configured is the library's to say: it knows how many queues channels take. */
+static int make_queues(struct port *port, enum unapi_poll_mode mode)
+{
+	struct unapi_dev_info info;
+	int rc = 0;
+
+	unapi_dev_get_info(port->dev, &info);
+	port->rxq = info.rxq;
+	port->txq = info.txq;
+	port->nr_napi = info.nr_napi;
+	port->slots = calloc(port->rxq, sizeof(*port->slots));
+	port->modes = calloc(port->nr_napi, sizeof(*port->modes));
+	if (!port->slots || !port->modes)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < port->nr_napi; i++)
+		port->modes[i] = mode;
+	for (unsigned int q = 0; !rc && q < port->rxq; q++)
+		rc = unapi_dev_set_rx(port->dev, q, queue_rx, &port->slots[q]);
+	return rc;
+}
+
+static int configure(struct port *port, const struct options *opt, unsigned int nr_lcores)
 {
 	struct unapi_dev_conf conf = {
 		.rxq = opt->rxq,
 		.txq = opt->txq,
+		.combined = opt->combined,
+		.rx_only = opt->rx_only,
+		.tx_only = opt->tx_only,
 		.rxd = opt->rxd,
 		.txd = opt->txd,
 		.rx_batch = opt->burst < UNAPI_MAX_FRAGS ? UNAPI_MAX_FRAGS : opt->burst,
@@ -63,9 +87,7 @@ int port_configure(struct port *port, const struct options *opt, unsigned int nr
 	};
 	int rc = unapi_dev_configure(port->dev, &conf);
 
-	for (unsigned int q = 0; !rc && q < port->rxq; q++)
-		rc = unapi_dev_set_rx(port->dev, q, queue_rx, &port->slots[q]);
-	return rc;
+	return rc ? rc : make_queues(port, opt->poll_mode);
 }
 
 int port_open(struct port *port, const struct options *opt, struct lcore *lcores, unsigned int nr_lcores,
@@ -74,16 +96,10 @@ int port_open(struct port *port, const struct options *opt, struct lcore *lcores
 	struct unapi_dev_info info;
 	int rc;
 
-	port->rxq = opt->rxq;
-	port->txq = opt->txq;
 	port->first_lcore = first;
-	port->slots = calloc(port->rxq, sizeof(*port->slots));
-	port->modes = calloc(port->rxq, sizeof(*port->modes));
 	port->ctx = calloc(nr_lcores, sizeof(*port->ctx));
-	if (!port->slots || !port->modes || !port->ctx)
+	if (!port->ctx)
 		return -ENOMEM;
-	for (unsigned int q = 0; q < port->rxq; q++)
-		port->modes[q] = opt->poll_mode;
 	for (unsigned int i = 0; i < nr_lcores; i++)
 		port->ctx[i] = lcores[(first + i) % nr_lcores].ctx;
 
@@ -95,7 +111,7 @@ int port_open(struct port *port, const struct options *opt, struct lcore *lcores
 	unapi_dev_get_info(port->dev, &info);
 	memcpy(port->mac, info.mac, sizeof(port->mac));
 	port->promisc = true; /* as in DPDK's testpmd: what others address is forwarded too */
-	return port_configure(port, opt, nr_lcores);
+	return configure(port, opt, nr_lcores);
 }
 
 int port_start(struct port *port)
@@ -106,8 +122,8 @@ int port_start(struct port *port)
 		return rc;
 	port->state = PORT_STARTED;
 	rc = unapi_dev_set_promisc(port->dev, port->promisc);
-	for (unsigned int q = 0; !rc && q < port->rxq; q++)
-		rc = unapi_napi_set_mode(unapi_dev_rxq_napi(port->dev, q), port->modes[q]);
+	for (unsigned int i = 0; !rc && i < port->nr_napi; i++)
+		rc = unapi_napi_set_mode(unapi_dev_napi(port->dev, i), port->modes[i]);
 	return rc;
 }
 
@@ -150,6 +166,15 @@ int port_set_promisc(struct port *port, bool on)
 	if (!rc)
 		port->promisc = on;
 	return rc;
+}
+
+enum unapi_poll_mode *port_napi_mode(struct port *port, const struct napi_struct *n)
+{
+	unsigned int i = 0;
+
+	while (unapi_dev_napi(port->dev, i) != n)
+		i++;
+	return &port->modes[i];
 }
 
 const char *port_napi_queues(const struct port *port, const struct napi_struct *n, bool rx, char *text,

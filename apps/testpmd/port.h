@@ -27,10 +27,10 @@ struct port {
 	uint8_t mac[6];
 	unsigned int rxq, txq;
 	struct rx_slot *slots; /* one a receive queue */
-	enum unapi_poll_mode
-		*modes;		    /* asked for by the user, one a receive queue; kept over stop and start */
-	struct unapi_context **ctx; /* home contexts in the order its instances get them */
-	unsigned int first_lcore;   /* the lcore of its first instance */
+	unsigned int nr_napi;
+	enum unapi_poll_mode *modes; /* asked for by the user, one an instance; kept over stop and start */
+	struct unapi_context **ctx;  /* home contexts in the order its instances get them */
+	unsigned int first_lcore;    /* the lcore of its first instance */
 	bool promisc;
 
 	unsigned int events; /* bits of enum unapi_dev_event that have not been handled; set by any thread */
@@ -48,8 +48,7 @@ struct port {
  */
 int port_open(struct port *port, const struct options *opt, struct lcore *lcores, unsigned int nr_lcores,
 	      unsigned int first);
-int port_configure(struct port *port, const struct options *opt, unsigned int nr_lcores);
-/** port_start() - and ask for the poll modes that its queues had */
+/** port_start() - and ask for the poll modes that its instances had */
 int port_start(struct port *port);
 int port_stop(struct port *port);
 int port_reset(struct port *port);
@@ -57,6 +56,9 @@ int port_reset(struct port *port);
 void port_close(struct port *port);
 
 int port_set_promisc(struct port *port, bool on);
+
+/** port_napi_mode() - where the mode that was asked for an instance of the port is kept */
+enum unapi_poll_mode *port_napi_mode(struct port *port, const struct napi_struct *n);
 
 /** port_napi_queues() - "0,9" in @text: the receive (@rx) or transmit queues that instance @n serves */
 const char *port_napi_queues(const struct port *port, const struct napi_struct *n, bool rx, char *text,

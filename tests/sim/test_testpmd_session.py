@@ -153,6 +153,30 @@ def shows():
     check(pmd.quit() == 0, pmd.transcript())
 
 
+def channels():
+    pmd = Testpmd("-a", NIC, "--", "-i", "--combined=1", "--rx-only=1", "--tx-only=1").ready()
+    info = pmd.command("show port info 0")
+    for text in ("Current number of RX queues: 2\n", "Current number of TX queues: 2\n",
+                 "Channels: 1 combined, 1 RX, 1 TX (max 9 in all)\n",
+                 "NAPI instance 0: RX queues 0, TX queues 0, vector 1, no interrupt of this machine\n",
+                 "NAPI instance 1: RX queues 1, TX queues none, vector 2, ",
+                 "NAPI instance 2: RX queues none, TX queues 1, vector 3, "):
+        check(text in info, f"\"{text}\" in {info}")
+    check(re.search("Port 0 queue 1: poll mode busy\nPort 0 TX queue 1: poll mode busy\n",
+                    pmd.command("set poll-mode 0 all busy")), "an instance that transmits only is meant by all")
+    for line, why in (("set napi 0 2 affinity 0", "no interrupts of this machine"),
+                      ("set napi 0 0 affinity 1-0", "1-0 is no range"),
+                      ("set napi 0 3 affinity 0", "Invalid NAPI instance 3")):
+        pmd.command(line)
+        pmd.wait_for(why, errors=True)
+    check(pmd.quit() == 0, pmd.transcript())
+    for options, why in ((["--rx-only=2"], "none would transmit"), (["--combined=17"], "16 rx and 16 tx"),
+                         (["--rx-only=5", "--tx-only=5"], "interrupt vectors for 9"),
+                         (["--combined=2", "--rxq=1"], "2 rx and 2 tx queues at least")):
+        pmd = run("-a", NIC, "--", *options, status=1)
+        check(why in pmd.errors, pmd.transcript())
+
+
 def shared_instances():
     """The 82576 has ten vectors: with sixteen queue pairs some share an instance, and one mode."""
     pmd = Testpmd("-a", NIC, "--", "-i", "--rxq=16", "--txq=16").ready()
@@ -352,6 +376,6 @@ def terminal():
 
 
 main(help_and_version, bad_options, bad_devices, bad_counts, too_few_tx_queues_at_the_prompt, quit_and_end_of_input,
-     without_a_prompt, signals, killed, period_without_a_prompt, garbage, shows, shared_instances, port_commands,
+     without_a_prompt, signals, killed, period_without_a_prompt, garbage, shows, channels, shared_instances, port_commands,
      modes_without_traffic, napi_settings, threads_while_forwarding, removed_while_others_remain, last_one_removed,
      registers_gone, json_file, json_to_a_full_disk, terminal)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """testpmd under generated traffic: nothing may be lost, in any mode and across every change of mode."""
 
+import itertools
 import pathlib
 import re
 import signal
@@ -80,6 +81,35 @@ def engines(directory):
     """The generator knows its frames by their payload, so whatever the addresses."""
     for fwd in ("mac", "macswap"):
         forward(directory, "interrupt", 1, fwd)
+
+
+def channels(directory):
+    """Channels of one direction, and several queues on one instance: each queue's packets are its instance's work."""
+    shapes = {"each": (["--combined=1", "--rx-only=1", "--tx-only=1"], [([0], [0]), ([1], []), ([], [1])]),
+              "apart": (["--rx-only=2", "--tx-only=2"], [([0], []), ([1], []), ([], [0]), ([], [1])]),
+              "two": (["--rxq=4", "--txq=4", "--combined=2"], [([0, 2], [0, 2]), ([1, 3], [1, 3])]),
+              "one": (["--rxq=4", "--txq=4", "--combined=1"], [([0, 1, 2, 3], [0, 1, 2, 3])])}
+    for (name, (options, expected)), mode in itertools.product(shapes.items(), ("interrupt", "busy")):
+        nic, stats = generator(directory, f"nic-{name}-{mode}")
+        report = directory / f"json-{name}-{mode}"
+        pmd = Testpmd("-a", nic, "--", "-i", "--auto-start", f"--poll-mode={mode}", *options,
+                      f"--stats-json={report}").ready()
+        await_packets(stats)
+        for other in ("busy", "interrupt", mode):
+            check(pmd.command(f"set poll-mode 0 all {other}").count(f"poll mode {other}") >= len(expected), "all of them")
+            await_packets(stats, 2000)
+        figures, = drain(pmd, stats)
+        check(pmd.quit() == 0, pmd.transcript())
+        check_nothing_lost(figures)
+        port = json_lines(report)[-1]["ports"][0]
+        both_ends_agree(port, figures)
+        check([(n["rx_queues"], n["tx_queues"]) for n in port["napis"]] == expected, f"{name}: {port['napis']}")
+        for napi in port["napis"]:
+            check(napi["interrupts"] > 0 and napi["completions"] > 0, f"interrupts: {napi}")
+            check((napi["work"] > 0) == bool(napi["rx_queues"]), f"only who receives has packets: {napi}")
+            check(napi["work"] == sum(figures["rxq"][q] for q in napi["rx_queues"]), f"its queues' packets: {napi}")
+        fired = figures["vectors"][1:]
+        check(all(fired[:len(expected)]) and not any(fired[len(expected):]), f"a vector for each: {figures['vectors']}")
 
 
 def large_frames(directory):
@@ -235,5 +265,5 @@ def full_disk(directory):
     check(pmd.quit() == 1, pmd.transcript())
 
 
-main(interrupt_mode, busy_mode, sixteen_queues, engines, large_frames, bursts, mode_switches, sleeps_when_quiet,
+main(interrupt_mode, busy_mode, sixteen_queues, channels, engines, large_frames, bursts, mode_switches, sleeps_when_quiet,
      start_and_stop, ports_under_traffic, signals_under_traffic, removal_under_traffic, counts_what_it_drops, full_disk)

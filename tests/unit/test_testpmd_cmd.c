@@ -58,6 +58,9 @@ static void commands(void **state)
 	   "set napi PORT|all INSTANCE|all gro-flush-timeout|defer-hard-irqs|irq-suspend-timeout|threaded "
 	   "VALUE");
 	assert_int_equal(args[5].number, 2147483648u);
+	is("set napi 0 all affinity 0-1,3", "set napi PORT|all INSTANCE|all affinity CPULIST");
+	assert_string_equal(args[5].word, "0-1,3");
+	is("set napi all 2 affinity 7", "set napi PORT|all INSTANCE|all affinity CPULIST");
 	is("set promisc 1 off", "set promisc PORT|all on|off");
 	is("port reset 0", "port reset PORT|all");
 	is("clear port stats all", "clear port stats PORT|all");
@@ -106,6 +109,9 @@ static void garbage(void **state)
 	is_none("set port 0 threaded yes", "Bad arguments");
 	is_none("set napi 0 all gro-flush-timeout -1", "Bad arguments");
 	is_none("set napi all threaded 1", "Bad arguments");
+	is_none("set napi 0 all affinity all", "Bad arguments");
+	is_none("set napi 0 all affinity -1", "Bad arguments");
+	is_none("set napi 0 all threaded 0-1", "Bad arguments");
 	is_none("a b c d e f g h i j k l m", "many words");
 	is_none("????????", "Command not found");
 }

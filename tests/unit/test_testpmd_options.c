@@ -48,8 +48,9 @@ static void defaults(void **state)
 	assert_int_equal(opt.nr_devices, 1);
 	assert_string_equal(opt.devices[0], "sim:igb");
 	assert_int_equal(opt.nr_cores, 0);
-	assert_int_equal(opt.rxq, 1);
-	assert_int_equal(opt.txq, 1);
+	assert_int_equal(opt.rxq, 0);
+	assert_int_equal(opt.txq, 0);
+	assert_int_equal(opt.combined + opt.rx_only + opt.tx_only, 0);
 	assert_int_equal(opt.rxd, 0);
 	assert_int_equal(opt.burst, 32);
 	assert_int_equal(opt.nb_cores, 1);
@@ -61,11 +62,11 @@ static void defaults(void **state)
 
 static void everything(void **state)
 {
-	assert_int_equal(
-		parse("-l 0-1,3 -a 0000:03:00.0 --allow=vfio-user:/tmp/s -- --interactive "
-		      "--forward-mode=macswap --rxq 4 --txq=4 --rxd 256 --txd=1024 --burst 64 "
-		      "--nb-cores=2 --stats-period 3 --auto-start --poll-mode=busy --stats-json /tmp/j"),
-		0);
+	assert_int_equal(parse("-l 0-1,3 -a 0000:03:00.0 --allow=vfio-user:/tmp/s -- --interactive "
+			       "--forward-mode=macswap --rxq 4 --txq=4 --rxd 256 --txd=1024 --burst 64 "
+			       "--combined 1 --rx-only=2 --tx-only 3 --nb-cores=2 --stats-period 3 "
+			       "--auto-start --poll-mode=busy --stats-json /tmp/j"),
+			 0);
 	assert_int_equal(opt.nr_cores, 3);
 	assert_int_equal(opt.cores[2], 3);
 	assert_int_equal(opt.nr_devices, 2);
@@ -78,6 +79,9 @@ static void everything(void **state)
 	assert_int_equal(opt.txd, 1024);
 	assert_int_equal(opt.burst, 64);
 	assert_int_equal(opt.nb_cores, 2);
+	assert_int_equal(opt.combined, 1);
+	assert_int_equal(opt.rx_only, 2);
+	assert_int_equal(opt.tx_only, 3);
 	assert_int_equal(opt.stats_period, 3);
 	assert_int_equal(opt.poll_mode, UNAPI_POLL_BUSY);
 	assert_string_equal(opt.stats_json, "/tmp/j");
@@ -130,6 +134,10 @@ static void bad_numbers(void **state)
 		}
 	}
 	refused("-a sim:igb -- --burst 513", "513");
+	refused("-a sim:igb -- --combined -1", "--combined");
+	refused("-a sim:igb -- --rx-only 129", "129");
+	refused("-a sim:igb -- --tx-only one", "--tx-only one");
+	assert_int_equal(parse("-a sim:igb -- --combined 0 --rx-only 1 --tx-only 1"), 0);
 	refused("-a sim:igb -- --stats-period -1", "-1");
 	assert_int_equal(parse("-a sim:igb -- --stats-period 0"), 0);
 }
