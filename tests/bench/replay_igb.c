@@ -206,8 +206,10 @@ static int igb_replay_open(struct replay *r)
 
 	if (!b)
 		return -ENOMEM;
-	if (strcmp(r->conf.isa, "scalar"))
-		return unapi_fail(ENOTSUP, "igb has no loops called %s here", r->conf.isa);
+	if (!adv_isa_force(r->conf.isa)) {
+		free(b);
+		return unapi_fail(ENOTSUP, "there are no loops called %s here", r->conf.isa);
+	}
 	b->r = r;
 	r->priv = b;
 	rc = make_registers(&b->v);
@@ -290,7 +292,7 @@ static int igb_replay_close(struct replay *r)
 
 const struct replay_driver replay_igb = {
 	.name = "igb",
-	.isas = {"scalar"},
+	.isas = {"avx2", "sse4.2", "scalar"},
 	.open = igb_replay_open,
 	.forward = igb_replay_forward,
 	.at = igb_replay_at,

@@ -39,19 +39,42 @@ def text_of(value):
     return str(value)
 
 
+def same_columns(rows):
+    """Rows that have the same columns and follow each other, together."""
+    together = []
+    for row in rows:
+        if together and list(together[0]) != list(row):
+            yield together
+            together = []
+        together.append(row)
+    if together:
+        yield together
+
+
+def update(path, name, rows):
+    """Replace what is between the document's lines for this benchmark by a table of these rows."""
+    with open(path) as file:
+        before, begin, rest = file.read().partition(f"<!-- figures {name} -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    if not begin or not end:
+        fail(f"{path} has no lines <!-- figures {name} --> and <!-- end -->")
+    tables = []
+    for group in same_columns(rows):
+        lines = ["| " + " | ".join(group[0]) + " |", "|---" * len(group[0]) + "|"]
+        lines += ["| " + " | ".join(text_of(value) for value in row.values()) + " |" for row in group]
+        tables.append("\n".join(lines) + "\n")
+    with open(path, "w") as file:
+        file.write(before + begin + "\n" + "\n".join(tables) + "\n" + end + after)
+
+
 def print_table(rows):
-    """Rows that have the same columns follow each other; a new head where they change."""
-    at = 0
-    while at < len(rows):
-        keys = list(rows[at])
-        end = at
-        while end < len(rows) and list(rows[end]) == keys:
-            end += 1
-        cells = [keys] + [[text_of(row[key]) for key in keys] for row in rows[at:end]]
+    """A table for all rows that have the same columns and follow each other."""
+    for group in same_columns(rows):
+        keys = list(group[0])
+        cells = [keys] + [[text_of(row[key]) for key in keys] for row in group]
         widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
-        numeric = [all(isinstance(row[key], (int, float)) for row in rows[at:end]) for key in keys]
+        numeric = [all(isinstance(row[key], (int, float)) for row in group) for key in keys]
         for line in cells:
             print("  ".join(cell.rjust(width) if right else cell.ljust(width)
                             for cell, width, right in zip(line, widths, numeric)).rstrip())
         print(flush=True)
-        at = end

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/bench/simrig.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TURNS	16 /* of polling, between looks at the context */
+#define WAIT_NS (5 * (int64_t)NSEC_PER_MSEC)
+
+const char *const simrig_modes[NR_SIMRIG_MODES] = {"interrupt", "deferred", "threaded", "threaded-busy",
+						   "caller"};
+
+void simrig_check(int rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	fprintf(stderr, "%s: %s\n", what, unapi_reason());
+	exit(1);
+}
+
+static void forward(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+{
+	struct simrig_queue *q = arg;
+	unsigned int sent = unapi_tx_burst(q->txq, pkts, n);
+
+	WRITE_ONCE(q->packets, q->packets + sent);
+	if (unlikely(sent < n)) {
+		WRITE_ONCE(q->dropped, q->dropped + n - sent);
+		unapi_pkt_free_bulk(pkts + sent, n - sent);
+	}
+}
+
+void simrig_up(struct simrig *r, const char *options, unsigned int queues)
+{
+	struct unapi_dev_conf conf = {.rxq = queues, .txq = queues, .ctx = &r->ctx, .nr_ctx = 1};
+	char spec[400];
+
+	memset(r, 0, sizeof(*r));
+	r->queues = queues;
+	snprintf(r->stats, sizeof(r->stats), "/tmp/unapi-bench-%d.json", (int)getpid());
+	snprintf(spec, sizeof(spec), "sim:igb,stats=%s,stats-ms=20,%s", r->stats, options);
+	simrig_check(unapi_context_create(NULL, &r->ctx), "context");
+	simrig_check(unapi_dev_open(spec, &r->dev), spec);
+	simrig_check(unapi_dev_configure(r->dev, &conf), "configure");
+	for (unsigned int i = 0; i < queues; i++) {
+		struct simrig_queue *q = &r->q[i];
+
+		*q = (struct simrig_queue){
+			.rig = r, .napi = unapi_dev_rxq_napi(r->dev, i), .txq = unapi_dev_txq(r->dev, i)};
+		simrig_check(unapi_txq_claim(q->txq, q->napi), "claim");
+		simrig_check(unapi_dev_set_rx(r->dev, i, forward, q), "set_rx");
+	}
+	simrig_check(unapi_context_set_poller(r->ctx, true), "poller");
+	simrig_check(unapi_dev_start(r->dev), "start");
+}
+
+/* True if it polls any. Queues that share an instance take it from one another. */
+static bool poll_mine(struct simrig *r)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < r->queues; i++) {
+		struct simrig_queue *q = &r->q[i];
+
+		if (!q->mine && unapi_napi_wants_poll(q->napi))
+			q->mine = unapi_napi_poll_begin(q->napi) == 0;
+		if (q->mine && unapi_napi_poll(q->napi, NAPI_POLL_WEIGHT) == -ECANCELED)
+			q->mine = false;
+		any |= q->mine;
+	}
+	return any;
+}
+
+void simrig_run(struct simrig *r)
+{
+	unsigned int turn = 0;
+
+	while (!__atomic_load_n(&r->end, __ATOMIC_ACQUIRE)) {
+		bool busy = poll_mine(r);
+		int rc;
+
+		if (busy && ++turn % TURNS)
+			continue;
+		rc = unapi_context_run(r->ctx, busy ? 0 : WAIT_NS);
+		if (rc != -EINTR && rc != -EBUSY)
+			simrig_check(rc, "run");
+	}
+}
+
+void simrig_poll_by(struct simrig_queue *q, enum simrig_mode mode, uint32_t defer, uint64_t timeout_ns)
+{
+	static const enum netdev_napi_threaded threaded[NR_SIMRIG_MODES] = {
+		[BY_THREAD] = NETDEV_NAPI_THREADED_ENABLED,
+		[BY_THREAD_BUSY] = NETDEV_NAPI_THREADED_BUSY_POLL};
+	struct unapi_napi_params p = {.given = UNAPI_NAPI_THREADED | UNAPI_NAPI_DEFER_HARD_IRQS |
+					       UNAPI_NAPI_GRO_FLUSH_TIMEOUT,
+				      .threaded = threaded[mode],
+				      .defer_hard_irqs = defer,
+				      .gro_flush_timeout = timeout_ns};
+
+	simrig_check(unapi_napi_set(q->napi, &p), "napi settings");
+	simrig_check(unapi_napi_set_mode(q->napi, mode == BY_CALLER ? UNAPI_POLL_BUSY : UNAPI_POLL_INTERRUPT),
+		     "mode");
+	q->mode = mode;
+}
+
+uint64_t simrig_packets(const struct simrig *r)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < r->queues; i++)
+		sum += READ_ONCE(r->q[i].packets);
+	return sum;
+}
+
+bool simrig_figures(const struct simrig *r, struct simrig_figures *f)
+{
+	json_t *o = json_load_file(r->stats, 0, NULL);
+	const char *fault = NULL, *misuse = NULL;
+
+	memset(f, 0, sizeof(*f));
+	if (!o)
+		return false;
+	if (json_unpack(o,
+			"{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			"s:s, s:s}",
+			"drained", &f->drained, "final", &f->final, "tx", &f->tx, "rx", &f->rx, "lost",
+			&f->lost, "dup", &f->dup, "reorder", &f->reorder, "corrupt", &f->corrupt, "foreign",
+			&f->foreign, "rx_dropped", &f->rx_dropped, "dma_faults", &f->dma_faults,
+			"driver_errors", &f->driver_errors, "model_cpu_ns", &f->model_cpu_ns, "now_ns",
+			&f->now_ns, "p50_ns", &f->p50_ns, "p99_ns", &f->p99_ns, "last_dma_fault", &fault,
+			"last_driver_error", &misuse)) {
+		fprintf(stderr, "%s: not what the simulated NIC used to write\n", r->stats);
+		exit(1);
+	}
+	snprintf(f->complaint, sizeof(f->complaint), "%s%s", fault, misuse);
+	json_decref(o);
+	return true;
+}
+
+unsigned int simrig_down(struct simrig *r, struct simrig_figures *last)
+{
+	struct unapi_page_pool_info info;
+	unsigned int missing = 0;
+
+	/* what this thread polls it lets go by itself */
+	for (unsigned int i = 0; i < r->queues; i++)
+		simrig_poll_by(&r->q[i], BY_INTERRUPT, 0, 0);
+	simrig_check(unapi_dev_stop(r->dev), "stop");
+	for (unsigned int i = 0; i < r->queues; i++) {
+		unapi_page_pool_get_info(unapi_dev_rxq_pool(r->dev, i), &info);
+		missing += info.inflight;
+	}
+	unapi_context_set_poller(r->ctx, false);
+	unapi_dev_close(r->dev);
+	unapi_context_destroy(r->ctx);
+	if (!simrig_figures(r, last) || !last->final) {
+		fprintf(stderr, "the simulated NIC left no last figures\n");
+		exit(1);
+	}
+	unlink(r->stats);
+	return missing;
+}
