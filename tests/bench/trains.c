@@ -126,16 +126,14 @@ static void print_row(const struct train *t, const struct result *r)
 
 	printf("%-20s", t->text);
 	if (r->is_void) {
-		printf(" void: late in each of %u tries, by %.1f us at last", r->tries,
-		       (double)(r->late.delivery > r->late.expiry ? r->late.delivery : r->late.expiry) /
-			       1000);
+		printf(" void: too late, %u times", r->tries);
 	} else {
 		printf(" %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %6" PRIu64 "  ",
 		       d->irqs, d->polls, d->empty_polls, d->timer_starts, d->timer_fires, d->completions);
 		print_works();
 	}
-	if (lateness)
-		printf("  (try %u: deliveries %.1f, expiries %.1f, answers %.1f us late)", r->tries,
+	if (lateness || r->is_void)
+		printf("  (try %u: deliveries up to %.1f, expiries %.1f, answers %.1f us late)", r->tries,
 		       (double)r->late.delivery / 1000, (double)r->late.expiry / 1000,
 		       (double)r->late.answer / 1000);
 	printf("\n");
