@@ -51,6 +51,9 @@ static int add(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll,
 	char name[sizeof(n->name)];
 	int rc;
 
+	if (!dev->conf.nr_ctx)
+		return unapi_fail(EINVAL, "%s: instances are added in its configuration, which has contexts",
+				  dev->name);
 	if (i == NETDEV_MAX_NAPI && !is_listed(n))
 		return unapi_fail(ENOSPC, "%s: more than %d NAPI instances", dev->name, NETDEV_MAX_NAPI);
 	/* A long device string keeps its beginning, and the number, which tells instances apart. */

@@ -206,9 +206,9 @@ unsigned int netdev_tx_channel(const struct net_device *dev, unsigned int q);
  * _config it has slot @index of the device: settings and id outlive it, and are those of the next instance
  * that is added with this index. _tx is for instances that only transmit, which never have an id.
  *
- * -EEXIST: added already; -EINVAL: a weight below 1 (above NAPI_POLL_WEIGHT is logged, and kept); -ERANGE: no
- * such slot; -EBUSY: another instance has the slot; -ENOSPC: more than NETDEV_MAX_NAPI. Kernel:
- * net/core/dev.c netif_napi_add_weight(), netif_napi_add_config().
+ * -EEXIST: added already; -EINVAL: a weight below 1 (above NAPI_POLL_WEIGHT is logged, and kept), or before
+ * the device was configured; -ERANGE: no such slot; -EBUSY: another instance has the slot; -ENOSPC: more than
+ * NETDEV_MAX_NAPI. Kernel: net/core/dev.c netif_napi_add_weight(), netif_napi_add_config().
  */
 int netif_napi_add_weight(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll, int weight);
 int netif_napi_add(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll);

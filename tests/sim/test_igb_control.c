@@ -53,6 +53,38 @@ static void channels_come_and_go(void **state)
 	json_decref(down(&r));
 }
 
+/* Settings of the whole device, changed while it forwards. */
+static void the_device_is_set_under_traffic(void **state)
+{
+	static const uint64_t timeouts[] = {20000, 0, 300000, 1000};
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT, next = 1000;
+	struct unapi_dev_stats st = {0};
+	struct unapi_napi_stats sum;
+	unsigned int turn = 0;
+	struct rig r;
+	json_t *o;
+
+	up(&r, ",wire=gen:count=20000:rate=100000", 4);
+	do {
+		assert_true(unapi_clock_ns() < until);
+		if (st.tx_packets >= next) {
+			next = st.tx_packets + 1000;
+			ok(unapi_dev_set_threaded(r.dev, turn % 2));
+			ok(unapi_dev_set_napi_defer_hard_irqs(r.dev, turn % 3));
+			ok(unapi_dev_set_gro_flush_timeout(r.dev, timeouts[turn % ARRAY_SIZE(timeouts)]));
+			turn++;
+		}
+		run(&r, 1);
+		unapi_dev_get_stats(r.dev, &st);
+	} while (st.tx_packets < 20000);
+	assert_true(turn >= 4);
+	napi_sums(&r, &sum);
+	assert_int_equal(sum.violations, 0);
+	o = down(&r);
+	nothing_lost(o, 20000);
+	json_decref(o);
+}
+
 static bool never(void *arg, unsigned long start)
 {
 	return !--*(int *)arg;
@@ -111,6 +143,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(channels_come_and_go),
+		cmocka_unit_test(the_device_is_set_under_traffic),
 		cmocka_unit_test(polls_without_budget),
 	};
 

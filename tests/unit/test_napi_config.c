@@ -332,6 +332,11 @@ static void wrong_additions(void **state)
 	struct rig r;
 	int i;
 
+	assert_int_equal(unapi_context_create(NULL, &r.ctx), 0);
+	r.dev = fake_nic_open(&r.v);
+	assert_int_equal(netif_napi_add(r.dev, &a.ch.napi, extra_poll), -EINVAL); /* nowhere to be polled */
+	rig_close(&r);
+
 	rig_open(&r, 1);
 	assert_int_equal(netif_napi_del(&a.ch.napi), -EINVAL);
 	assert_int_equal(netif_napi_add_weight(r.dev, &a.ch.napi, extra_poll, 0), -EINVAL);
