@@ -56,14 +56,12 @@ static int epoll_take(struct unapi_context *c, int64_t timeout_ns)
 
 static void run_irq(struct napi_struct *n)
 {
-	struct napi_thread *t = &napi_this_thread;
-
 	ledger_add(&n->stats.irqs, 1);
-	t->cause = UNAPI_CAUSE_IRQ;
+	napi_this_thread.cause = UNAPI_CAUSE_IRQ;
 	probe_irq_entry(n);
 	n->irq_fn(n);
 	probe_irq_exit(n);
-	t->cause = UNAPI_CAUSE_APP;
+	napi_this_thread.cause = UNAPI_CAUSE_APP;
 }
 
 static void dispatch(struct unapi_context *c)
