@@ -406,9 +406,11 @@ static void from_poll_methods(void **state)
 
 /* On the thread that an instance has of its own, in its interrupt handler. */
 static sem_t done;
+static int enabled; /* atomic: says in the language that the interrupt came after napi_enable() */
 
 static void from_own_thread(struct napi_struct *n)
 {
+	assert_true(__atomic_load_n(&enabled, __ATOMIC_ACQUIRE));
 	wrong_while_enabled();
 	REFUSED(napi_set_threaded(n, NETDEV_NAPI_THREADED_DISABLED), EDEADLK);
 	ACCEPTED(napi_synchronize(n));
@@ -440,6 +442,7 @@ static void from_its_own_thread(void **state)
 		ACCEPTED(unapi_napi_set_irq(&a.n, a.vector, from_own_thread));
 		ACCEPTED(napi_set_threaded(&a.n, t));
 		ACCEPTED(napi_enable(&a.n));
+		__atomic_store_n(&enabled, 1, __ATOMIC_RELEASE);
 		fake_interrupt(&a);
 		sem_wait(&done);
 		WRITE_ONCE(a.before_complete, in_own_threads_poll);
