@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the benchmarks share: finding and running what was built, and the table."""
 import os
+import re
 import subprocess
 import sys
 
@@ -26,16 +27,31 @@ def run(command, **more):
         done = subprocess.run(command, capture_output=True, text=True, **more)
     except FileNotFoundError:
         fail(f"{command[0]} is not installed")
+    except subprocess.TimeoutExpired as late:
+        fail(f"{' '.join(command)}: no end after {late.timeout} s")
     if done.returncode:
         fail(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip() or done.returncode}")
     return done.stdout
+
+
+def callgrind(command, function):
+    """Instructions inside a function, which nothing else may collect."""
+    try:
+        done = subprocess.run(["valgrind", "--tool=callgrind", f"--toggle-collect={function}", "--callgrind-out-file=/dev/null",
+                               *command], capture_output=True, text=True)
+    except FileNotFoundError:
+        fail("valgrind is not installed")
+    collected = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode or not collected or not int(collected.group(1)):
+        fail(f"{' '.join(command)}: callgrind counted nothing in {function}: {done.stderr.strip()}")
+    return int(collected.group(1))
 
 
 def text_of(value):
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
-        return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.4f}" if 0 < abs(value) < 0.1 else f"{value:.2f}"
     return str(value)
 
 
@@ -58,7 +74,8 @@ def update(path, name, rows):
     _, end, after = rest.partition("<!-- end -->\n")
     if not begin or not end:
         fail(f"{path} has no lines <!-- figures {name} --> and <!-- end -->")
-    tables = []
+    load = os.getloadavg()[0]
+    tables = [f"Load average when it was measured: {load:.1f}, on {os.cpu_count()} CPUs.\n"]
     for group in same_columns(rows):
         lines = ["| " + " | ".join(group[0]) + " |", "|---" * len(group[0]) + "|"]
         lines += ["| " + " | ".join(text_of(value) for value in row.values()) + " |" for row in group]

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Forwarding over vfio-user, from end to end: the igb driver on the simulated NIC, whose generator sends and
+ * judges. What it takes is measured for a while in the middle; then all that was sent must have come back.
+ *
+ *	sim_forward MODE QUEUES RATE MS [OPTIONS]
+ *
+ * MODE is interrupt, deferred, threaded, threaded-busy or caller; RATE in packets a second, 0 for as many as
+ * there is room for. Prints one JSON object. CPU is of this process: the model is another one, told apart.
+ */
+#include "tests/bench/simrig.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define WARM_MS	   300
+#define LEAVE_MS   200
+#define PATIENCE   (20 * NSEC_PER_SEC)
+#define DEFER	   2
+#define TIMEOUT_NS (50 * NSEC_PER_USEC)
+
+struct snapshot {
+	uint64_t ns, cpu_ns, packets, irqs, polls, empty_polls;
+	long long model_ns, model_cpu_ns;
+};
+
+struct bench {
+	struct simrig rig;
+	enum simrig_mode mode;
+	unsigned int ms;
+	struct snapshot from, to;
+};
+
+static uint64_t cpu_ns(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NSEC_PER_SEC +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * NSEC_PER_USEC;
+}
+
+static void take(struct bench *b, struct snapshot *s)
+{
+	struct unapi_napi_stats st;
+	struct simrig_figures f;
+
+	*s = (struct snapshot){.packets = simrig_packets(&b->rig)};
+	for (unsigned int i = 0; unapi_dev_napi(b->rig.dev, i); i++) {
+		unapi_napi_get_stats(unapi_dev_napi(b->rig.dev, i), &st);
+		s->irqs += st.irqs;
+		s->polls += st.polls;
+		s->empty_polls += st.empty_polls;
+	}
+	simrig_figures(&b->rig, &f);
+	s->model_ns = f.now_ns;
+	s->model_cpu_ns = f.model_cpu_ns;
+	s->cpu_ns = cpu_ns();
+	s->ns = unapi_clock_ns();
+}
+
+static void *control(void *arg)
+{
+	struct bench *b = arg;
+	bool defers = b->mode == BY_DEFERRED;
+	uint64_t until;
+	struct simrig_figures f;
+
+	for (unsigned int i = 0; i < b->rig.queues; i++)
+		simrig_poll_by(&b->rig.q[i], b->mode, defers ? DEFER : 0, defers ? TIMEOUT_NS : 0);
+	unapi_clock_sleep(WARM_MS * NSEC_PER_MSEC);
+	take(b, &b->from);
+	unapi_clock_sleep(b->ms * NSEC_PER_MSEC);
+	take(b, &b->to);
+	until = unapi_clock_ns() + PATIENCE;
+	do
+		unapi_clock_sleep(20 * NSEC_PER_MSEC);
+	while ((!simrig_figures(&b->rig, &f) || !f.drained) && unapi_clock_ns() < until);
+	__atomic_store_n(&b->rig.end, true, __ATOMIC_RELEASE);
+	unapi_context_wake(b->rig.ctx);
+	return NULL;
+}
+
+static double per(uint64_t what, uint64_t packets)
+{
+	return packets ? (double)what / (double)packets : 0;
+}
+
+static void report(const struct bench *b, const struct simrig_figures *f)
+{
+	const struct snapshot *x = &b->from, *y = &b->to;
+	uint64_t n = y->packets - x->packets, ns = y->ns - x->ns;
+	long long model_ns = y->model_ns - x->model_ns;
+
+	printf("{\"mode\": \"%s\", \"queues\": %u, \"pps\": %.0f, \"cpu_percent\": %.1f, "
+	       "\"cpu_ns_a_packet\": %.0f, "
+	       "\"irqs_a_packet\": %.4f, \"polls_a_packet\": %.4f, \"empty_polls_a_packet\": %.4f, "
+	       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"model_cpu_percent\": %.1f}\n",
+	       simrig_modes[b->mode], b->rig.queues, (double)n * 1e9 / (double)ns,
+	       (double)(y->cpu_ns - x->cpu_ns) * 100 / (double)ns, per(y->cpu_ns - x->cpu_ns, n),
+	       per(y->irqs - x->irqs, n), per(y->polls - x->polls, n),
+	       per(y->empty_polls - x->empty_polls, n), (double)f->p50_ns / 1000, (double)f->p99_ns / 1000,
+	       model_ns > 0 ? (double)(y->model_cpu_ns - x->model_cpu_ns) * 100 / (double)model_ns : 0.0);
+}
+
+static bool parse(struct bench *b, int argc, char **argv, char *spec, size_t size)
+{
+	unsigned int mode = 0, ms = argc > 4 ? (unsigned int)strtoul(argv[4], NULL, 0) : 0;
+
+	while (argc > 4 && mode < NR_SIMRIG_MODES && strcmp(simrig_modes[mode], argv[1]))
+		mode++;
+	if (argc < 5 || mode == NR_SIMRIG_MODES || !ms || !atoi(argv[2]) || atoi(argv[2]) > SIMRIG_QUEUES)
+		return false;
+	b->mode = mode;
+	b->ms = ms;
+	snprintf(spec, size, "%s,wire=gen:rate=%llu:time=%u:flows=%d", argc > 5 ? argv[5] : "doorbell=msg",
+		 strtoull(argv[3], NULL, 0), WARM_MS + ms + LEAVE_MS, 4 * atoi(argv[2]));
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench *b = aligned_alloc(UNAPI_CACHELINE, (sizeof(*b) + UNAPI_CACHELINE - 1) /
+								 UNAPI_CACHELINE * UNAPI_CACHELINE);
+	struct simrig_figures last;
+	unsigned int missing;
+	char spec[256];
+	pthread_t t;
+
+	if (!b)
+		return 1;
+	memset(b, 0, sizeof(*b));
+	if (!parse(b, argc, argv, spec, sizeof(spec))) {
+		fprintf(stderr, "usage: sim_forward interrupt|deferred|threaded|threaded-busy|caller "
+				"QUEUES RATE MS [OPTIONS]\n");
+		return 2;
+	}
+	simrig_up(&b->rig, spec, (unsigned int)atoi(argv[2]));
+	if (pthread_create(&t, NULL, control, b))
+		return 1;
+	simrig_run(&b->rig);
+	pthread_join(t, NULL);
+	missing = simrig_down(&b->rig, &last);
+	if (!last.drained || last.lost || last.dup || last.reorder || last.corrupt || missing ||
+	    last.complaint[0]) {
+		fprintf(stderr,
+			"not all is well: sent %lld, back %lld, lost %lld, doubled %lld, reordered %lld, "
+			"corrupt %lld, buffers missing %u %s\n",
+			last.tx, last.rx, last.lost, last.dup, last.reorder, last.corrupt, missing,
+			last.complaint);
+		return 1;
+	}
+	report(b, &last);
+	return 0;
+}
