@@ -95,11 +95,7 @@ static void stop(struct busy *b)
 	}
 	if (timeout) {
 		/* No poll, and the interrupt stays as it is: the timer does both. */
-		if (n->gro) {
-			t->polling = n;
-			n->gro->flush_old(n);
-			t->polling = NULL;
-		}
+		napi_gro_flush(t, n, false);
 		ledger_cycles(t, n);
 		napi_state_busy_let_go(&n->state);
 		timer_start(&n->timer, timeout);

@@ -176,6 +176,23 @@ static inline int napi_poll_result(const struct napi_thread *t, struct napi_stru
 	return napi_contract_broken(t, n, work, budget);
 }
 
+/* By the owner: deliver what GRO holds, as its poll method would: buffers that the application frees
+ * meanwhile go straight back to a pool of the instance, and control calls that would wait for it are refused.
+ */
+static inline void napi_gro_flush(struct napi_thread *t, struct napi_struct *n, bool all)
+{
+	struct napi_struct *polling = t->polling;
+
+	if (likely(!n->gro))
+		return;
+	t->polling = n;
+	if (all)
+		n->gro->flush_all(n);
+	else
+		n->gro->flush_old(n);
+	t->polling = polling;
+}
+
 /* net_rx.c */
 void context_collect(struct unapi_context *c);
 /* Poll an instance that is on a list of the calling thread's, once; it goes to @repoll if it wants more. */

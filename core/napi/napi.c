@@ -151,6 +151,16 @@ static void detach(void *arg)
 		context_detach(n->ctx, n);
 }
 
+/* And deliver what GRO holds: here is where that is always done, between polls as it is. */
+static void detach_empty(void *arg)
+{
+	struct napi_struct *n = arg;
+
+	detach(n);
+	if (n->gro && n->gro->held(n))
+		napi_gro_flush(&napi_this_thread, n, true);
+}
+
 /* Let a taken instance run again, scheduled once, because requests were refused meanwhile. */
 static void resume(struct napi_struct *n)
 {
@@ -197,7 +207,7 @@ static bool run_home(struct napi_struct *n)
  * - a scheduler between prep and queue: goes on by itself; DISABLE does not stop it;
  * - an application that polls: sees DISABLE at its next poll; if it is this thread, it lets go here.
  */
-int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
+static int take(struct napi_struct *n, const char *what, uint64_t timeout_ns, void (*last)(void *arg))
 {
 	uint64_t deadline = napi_deadline(timeout_ns), nap = 0, tid;
 
@@ -235,12 +245,17 @@ int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
 		resume(n);
 		return unapi_fail(ETIMEDOUT, "%s: %s: a busy loop over it does not end", n->name, what);
 	}
-	if (context_call_until(n->ctx, detach, n, deadline)) {
+	if (context_call_until(n->ctx, last, n, deadline)) {
 		resume(n);
 		return unapi_fail(ETIMEDOUT, "%s: %s: the thread inside context %s did not come round",
 				  n->name, what, n->ctx->name);
 	}
 	return 0;
+}
+
+int napi_take(struct napi_struct *n, const char *what, uint64_t timeout_ns)
+{
+	return take(n, what, timeout_ns, detach);
 }
 
 static void drop_id(struct napi_struct *n)
@@ -297,7 +312,7 @@ int napi_disable_timeout(struct napi_struct *n, uint64_t ns)
 		return napi_not_added(n, "disabled");
 	if (!unapi_in_poll() && napi_at_rest(n))
 		return unapi_fail(EALREADY, "%s: disabled already", n->name);
-	rc = napi_take(n, "disable", ns);
+	rc = take(n, "disable", ns, detach_empty);
 	if (rc)
 		return rc;
 	probe_enable(n, 0);
@@ -383,6 +398,26 @@ int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uin
 	if (!rc)
 		set_home(n, ctx);
 	return rc;
+}
+
+int unapi_napi_pause(struct napi_struct *n, void (*fn)(struct napi_struct *n, void *arg), void *arg,
+		     uint64_t timeout_ns)
+{
+	int rc;
+
+	if (!(napi_state_read(&n->state) & NAPIF_LISTED))
+		return napi_not_added(n, "paused");
+	if (napi_refuse_in_poll(n, "pause"))
+		return -EDEADLK;
+	if (napi_at_rest(n)) {
+		fn(n, arg);
+		return 0;
+	}
+	rc = take(n, "pause", timeout_ns, detach_empty);
+	if (rc)
+		return rc;
+	fn(n, arg);
+	return napi_resume_in(n, n->ctx);
 }
 
 static void nothing(void *arg) {}

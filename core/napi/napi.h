@@ -64,15 +64,27 @@ int unapi_napi_set_irq(struct napi_struct *n, int fd, napi_irq_fn fn);
 int unapi_napi_set_context(struct napi_struct *n, struct unapi_context *ctx, uint64_t timeout_ns);
 
 /*
- * Software GRO, as far as the scheduler knows it. Called by the owner; "old" are packets held since before
- * the present millisecond.
+ * Have @fn called while nobody polls the instance: at once if it is disabled; otherwise ownership is taken as
+ * for a move, with its errors, what GRO holds is delivered first, and then the instance goes on where it was,
+ * scheduled once.
+ */
+int unapi_napi_pause(struct napi_struct *n, void (*fn)(struct napi_struct *n, void *arg), void *arg,
+		     uint64_t timeout_ns);
+
+/*
+ * Software GRO, as far as the scheduler knows it. Called by the owner, and flushes as in its poll method (the
+ * thread counts as polling); "old" are packets held since before the present millisecond.
+ *
+ * All is flushed when a poll completes without a timeout, and by a disable or a pause; what is old by a
+ * completion with a timeout, and by a poll that used its budget. A busy loop's polls flush nothing until it
+ * stops, as in the kernel; an application's (unapi_napi_poll()) do as if they completed.
  */
 struct unapi_gro_ops {
 	bool (*held)(struct napi_struct *n);
 	void (*flush_old)(struct napi_struct *n);
 	void (*flush_all)(struct napi_struct *n);
 };
-/* NULL: none. While the instance is disabled (-EBUSY). */
+/* NULL: none. While the instance is disabled (-EBUSY); what unapi_napi_pause() calls stores it itself. */
 int unapi_napi_set_gro(struct napi_struct *n, const struct unapi_gro_ops *ops);
 
 /* Schedule, charging the polls that follow to @cause. */

@@ -31,8 +31,7 @@ static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, s
 		return;
 	}
 	if (unlikely(v & NAPIF_IN_BUSY_POLL)) { /* its thread busy polls: threaded.c */
-		if (n->gro)
-			n->gro->flush_old(n);
+		napi_gro_flush(t, n, false);
 		list_add_tail(&n->poll_list, repoll);
 		return;
 	}
@@ -50,8 +49,7 @@ static void poll_again(struct napi_thread *t, struct napi_struct *n, int work, s
 			unapi_napi_schedule_cause(n, cause);
 		return;
 	}
-	if (n->gro)
-		n->gro->flush_old(n);
+	napi_gro_flush(t, n, false);
 	ledger_cycles(t, n);
 	list_add_tail(&n->poll_list, repoll);
 }

@@ -96,12 +96,7 @@ complete_held(struct napi_thread *t, struct napi_struct *n, int work_done)
 		timeout = READ_ONCE(n->gro_flush_timeout);
 		unmask = !timeout;
 	}
-	if (n->gro) {
-		if (timeout)
-			n->gro->flush_old(n);
-		else
-			n->gro->flush_all(n);
-	}
+	napi_gro_flush(t, n, !timeout);
 	/* Everything that needs ownership comes before the exchange. */
 	ledger_cycles(t, n);
 	ledger_add(unmask ? &n->stats.completions : &n->stats.deferred, 1);

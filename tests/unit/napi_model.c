@@ -453,6 +453,7 @@ static int take(struct world *w, int i, uint64_t ns)
 
 static int m_disable(struct world *w, int i, uint64_t ns)
 {
+	struct model *m = w->scheduler;
 	struct instance *n = instance(w, i);
 	int rc;
 
@@ -461,6 +462,12 @@ static int m_disable(struct world *w, int i, uint64_t ns)
 	rc = take(w, i, ns);
 	if (rc)
 		return rc;
+	if (world_gro_held(w, i)) { /* DIFFERS: the kernel keeps it, for the next enable or until deletion */
+		w->polling++;
+		world_gro_flush(w, i, true);
+		w->polling--;
+		take_out(&m->c[n->context].irqs, i); /* nobody listens any more */
+	}
 	n->expires = 0;
 	n->id = 0;
 	n->disable = false;

@@ -354,9 +354,11 @@ static void right_is_right(void **state)
  * and what a poll method may not do is refused. */
 static int flushed_old, flushed_all;
 
+static bool gro_holds;
+
 static bool holds(struct napi_struct *n)
 {
-	return true;
+	return gro_holds;
 }
 
 static void in_its_poll(struct napi_struct *n)
@@ -375,6 +377,7 @@ static void flush_all(struct napi_struct *n)
 {
 	in_its_poll(n);
 	flushed_all++;
+	gro_holds = false;
 }
 
 static const struct unapi_gro_ops gro = {holds, flush_old, flush_all};
@@ -389,6 +392,7 @@ static void gro_is_inside_the_poll(void **state)
 	c = fake_context(0);
 	fake_add(&f, c, 'a');
 	assert_int_equal(unapi_napi_set_gro(&f.n, &gro), 0);
+	gro_holds = true;
 	assert_int_equal(napi_enable(&f.n), 0);
 	f.backlog = 65; /* a full poll, and one that completes */
 	napi_schedule(&f.n);
@@ -410,6 +414,11 @@ static void gro_is_inside_the_poll(void **state)
 	assert_int_equal(napi_disable(&f.n), 0); /* ends a full poll by completing */
 	assert_int_equal(flushed_old, 3);
 	assert_int_equal(flushed_all, 2);
+	assert_int_equal(napi_enable(&f.n), 0);
+	gro_holds = true;
+	assert_int_equal(napi_disable(&f.n), 0); /* delivers itself what nothing else would */
+	assert_int_equal(flushed_all, 3);
+	assert_false(gro_holds);
 	fake_del(&f);
 	unapi_context_destroy(c);
 	unapi_clock_set_virtual(NULL);
