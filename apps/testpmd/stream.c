@@ -77,3 +77,19 @@ void stream_drop(struct stream *s, struct unapi_pkt *pkts, unsigned int n)
 	__atomic_store_n(&s->dropped, s->dropped + stream_packets(pkts, n), __ATOMIC_RELAXED);
 	unapi_pkt_free_bulk(pkts, n);
 }
+
+void stream_unsent(struct stream *s, struct unapi_pkt *pkts, unsigned int n)
+{
+	while (n && pkts->flags & UNAPI_PKT_GRO) {
+		unsigned int k = unapi_pkt_gro_segs(pkts);
+
+		stream_drop(s, pkts, k);
+		pkts += k;
+		n -= k;
+		k = n ? unapi_tx_burst(s->txq, pkts, n) : 0;
+		pkts += k;
+		n -= k;
+	}
+	if (n)
+		stream_drop(s, pkts, n);
+}

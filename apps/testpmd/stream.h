@@ -64,13 +64,17 @@ unsigned int stream_packets(const struct unapi_pkt *pkts, unsigned int n);
 /** stream_drop() - the transmit ring is full: free these and count them */
 void stream_drop(struct stream *s, struct unapi_pkt *pkts, unsigned int n);
 
+/** stream_unsent() - free and count what a burst did not take; behind a super-packet, which is never taken,
+ * try the others */
+void stream_unsent(struct stream *s, struct unapi_pkt *pkts, unsigned int n);
+
 /** stream_send() - send what can be sent now, drop the rest */
 static inline void stream_send(struct stream *s, struct unapi_pkt *pkts, unsigned int n)
 {
 	unsigned int sent = unapi_tx_burst(s->txq, pkts, n);
 
 	if (__builtin_expect(sent < n, 0))
-		stream_drop(s, pkts + sent, n - sent);
+		stream_unsent(s, pkts + sent, n - sent);
 }
 
 #endif

@@ -49,8 +49,9 @@ static void rx_drop(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_met
 
 static void set_rx(struct rx_queue *rxq, unapi_rx_fn fn, void *arg)
 {
-	rxq->rx_fn = fn ? fn : rx_drop;
-	rxq->rx_arg = arg;
+	rxq->app_fn = fn ? fn : rx_drop;
+	rxq->app_arg = arg;
+	netdev_gro_route(rxq);
 }
 
 void netdev_rxq_init(struct net_device *dev, struct rx_queue *rxq, unsigned int index)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The life cycle of a device: open, configure, start, stop, reset, close. */
 #include "core/net/netdev_impl.h"
+#include "core/net/gro.h"
 #include "core/base/clock.h"
 #include "core/base/reason.h"
 
@@ -132,7 +133,7 @@ static int check_conf(const struct net_device *dev, struct unapi_dev_conf *c)
 	if (c->rx_batch < UNAPI_MAX_FRAGS || c->rx_batch > MAX_BATCH)
 		return unapi_fail(ERANGE, "%s: an rx batch of %u records asked for; %d..%d are possible", n,
 				  c->rx_batch, UNAPI_MAX_FRAGS, MAX_BATCH);
-	if (c->pool_extra > UNAPI_BUF_MASK - c->rxd - c->txd)
+	if (c->pool_extra > UNAPI_BUF_MASK - c->rxd - c->txd - GRO_BUFFERS)
 		return unapi_fail(ERANGE, "%s: %u extra buffers asked for; a pool holds %u in all", n,
 				  c->pool_extra, UNAPI_BUF_MASK + 1);
 	return 0;
@@ -149,6 +150,14 @@ static void adopt_conf(struct net_device *dev, const struct unapi_dev_conf *c)
 	for (i = 0; i < dev->conf.nr_ctx; i++)
 		dev->owned_ctx[i] = c->ctx[i];
 	dev->conf.ctx = dev->owned_ctx;
+	dev->gro_room = c->gro || dev->gro;
+}
+
+uint32_t netdev_rx_buffers(const struct net_device *dev)
+{
+	const struct unapi_dev_conf *c = &dev->conf;
+
+	return c->rxd + c->txd + c->pool_extra + (dev->gro_room ? GRO_BUFFERS : 0);
 }
 
 static void unconfigure(struct net_device *dev)
@@ -161,6 +170,7 @@ static void unconfigure(struct net_device *dev)
 	for (i = 0; i < NETDEV_MAX_QUEUES; i++)
 		if (dev->txq[i])
 			unapi_txq_release(dev->txq[i]);
+	netdev_gro_free(dev);
 	dev->ops->ndo_unconfigure(dev);
 	memset(dev->rxq, 0, sizeof(dev->rxq));
 	memset(dev->txq, 0, sizeof(dev->txq));
@@ -197,7 +207,9 @@ int unapi_dev_configure(struct net_device *dev, const struct unapi_dev_conf *con
 		netdev_txq_init(dev, dev->txq[i], i);
 	netdev_stats_restart(dev);
 	WRITE_ONCE(dev->state, NETDEV_CONFIGURED);
-	rc = netdev_events_watch(dev);
+	rc = netdev_gro_make(dev);
+	if (!rc)
+		rc = netdev_events_watch(dev);
 	if (rc)
 		unconfigure(dev);
 	return rc;

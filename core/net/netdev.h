@@ -26,12 +26,16 @@ struct net_device;
 struct rx_queue {
 	struct net_device *dev;
 	struct napi_struct *napi;
-	struct page_pool *pool;
-	unapi_rx_fn rx_fn; /* never NULL while started */
+	struct page_pool *pool; /* of netdev_rx_buffers() */
+	unapi_rx_fn rx_fn;	/* never NULL while started */
 	void *rx_arg;
 	uint16_t index;
 	uint16_t batch;		      /* most records for one rx_fn call */
 	struct unapi_rxq_stats stats; /* written by the instance's owner only, relaxed stores */
+	/* Whose packets they are: rx_fn and rx_arg, unless these are software GRO's. */
+	unapi_rx_fn app_fn;
+	void *app_arg;
+	struct gro *gro; /* NULL: it was not on since the queue was made */
 };
 
 /* Who may clean a transmit queue besides its producer. */
@@ -157,6 +161,8 @@ struct net_device {
 	/* Settings of the whole device, and what its instances left or will find by index. */
 	uint64_t gro_flush_timeout;
 	uint32_t napi_defer_hard_irqs;
+	unsigned int gro; /* UNAPI_GRO_*: what software GRO merges */
+	bool gro_room;	  /* the pools are made for it; set before ndo_configure */
 	enum netdev_napi_threaded threaded;
 	struct napi_config napi_config[NETDEV_MAX_NAPI];
 	struct rx_queue *rxq[NETDEV_MAX_QUEUES];
@@ -216,6 +222,10 @@ int netif_napi_add_tx(struct net_device *dev, struct napi_struct *n, napi_poll_f
 int netif_napi_add_config(struct net_device *dev, struct napi_struct *n, napi_poll_fn poll, int index);
 /* -EBUSY while enabled, -EINVAL not added, -EDEADLK from a poll method; nothing has changed then. */
 int netif_napi_del(struct napi_struct *n);
+
+/* Buffers that a receive queue's pool is made for: a full rx ring, a full tx ring in flight behind it, what
+ * the application may hold, and what GRO may. */
+uint32_t netdev_rx_buffers(const struct net_device *dev);
 
 /* The driver tells what happened; any thread, poll methods too. The application hears of it on its slow
  * path's thread. A link that changes twice before that is told once, as it is in the end. */

@@ -14,6 +14,12 @@ void netdev_release_produced(struct channel *ch);
 /* layout.c: fill in the numbers of queues, and refuse channels that cannot be. */
 int netdev_check_channels(const struct net_device *dev, struct unapi_dev_conf *c);
 
+/* gro_dev.c: the queues are new; they go away. */
+int netdev_gro_make(struct net_device *dev);
+void netdev_gro_free(struct net_device *dev);
+/* Give @rxq the callback that is in force. While nobody polls its instance. */
+void netdev_gro_route(struct rx_queue *rxq);
+
 /* dev_napi.c */
 void netdev_napi_init(struct net_device *dev);
 

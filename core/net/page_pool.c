@@ -122,6 +122,11 @@ bool page_pool_starve(struct page_pool *p)
 	return true;
 }
 
+bool page_pool_fed(const struct page_pool *p)
+{
+	return READ_ONCE(p->flags) & POOL_STARVING && p->cached;
+}
+
 /* All buffers are home. Under the pool's lock. */
 static void release(struct page_pool *p)
 {

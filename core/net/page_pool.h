@@ -44,6 +44,10 @@ void page_pool_put_same(const uint32_t *bufs, unsigned int n);
  */
 bool page_pool_starve(struct page_pool *pool);
 
+/* Owner only: the pool starves, and yet its cache has buffers, that the owner freed itself since. Nobody
+ * would schedule the instance for these. */
+bool page_pool_fed(const struct page_pool *pool);
+
 const struct unapi_pool_view *page_pool_view(const struct page_pool *pool);
 unsigned int page_pool_id(const struct page_pool *pool);
 

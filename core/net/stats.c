@@ -68,6 +68,8 @@ static void load_rxq(const struct rx_queue *q, struct unapi_rxq_stats *st)
 		.alloc_fail = READ_ONCE(q->stats.alloc_fail),
 		.errors = READ_ONCE(q->stats.errors),
 		.too_many_frags = READ_ONCE(q->stats.too_many_frags),
+		.gro_packets = READ_ONCE(q->stats.gro_packets),
+		.gro_wire_packets = READ_ONCE(q->stats.gro_wire_packets),
 	};
 }
 
@@ -79,6 +81,7 @@ static void load_txq(const struct unapi_txq *q, struct unapi_txq_stats *st)
 		.errors = READ_ONCE(q->stats.errors),
 		.stop = READ_ONCE(q->stats.stop),
 		.wake = READ_ONCE(q->stats.wake),
+		.gso_refused = READ_ONCE(q->stats.gso_refused),
 	};
 }
 
@@ -93,6 +96,8 @@ static void rxq_since_clear(const struct net_device *dev, unsigned int q, struct
 	st->alloc_fail -= base->alloc_fail;
 	st->errors -= base->errors;
 	st->too_many_frags -= base->too_many_frags;
+	st->gro_packets -= base->gro_packets;
+	st->gro_wire_packets -= base->gro_wire_packets;
 }
 
 static void txq_since_clear(const struct net_device *dev, unsigned int q, struct unapi_txq_stats *st)
@@ -105,6 +110,7 @@ static void txq_since_clear(const struct net_device *dev, unsigned int q, struct
 	st->errors -= base->errors;
 	st->stop -= base->stop;
 	st->wake -= base->wake;
+	st->gso_refused -= base->gso_refused;
 }
 
 int unapi_dev_get_rxq_stats(struct net_device *dev, unsigned int q, struct unapi_rxq_stats *st)
@@ -249,6 +255,8 @@ static void put_queues(struct xstat_list *l, const struct net_device *dev)
 		put(l, rx.errors, "rx_q%u_errors", i);
 		put(l, rx.too_many_frags, "rx_q%u_too_many_frags", i);
 		put(l, rx.alloc_fail, "rx_q%u_alloc_fail", i);
+		put(l, rx.gro_packets, "rx_q%u_gro_packets", i);
+		put(l, rx.gro_wire_packets, "rx_q%u_gro_wire_packets", i);
 		put_pool(l, i, dev->rxq[i]->pool);
 	}
 	for (i = 0; i < NETDEV_MAX_QUEUES && dev->txq[i]; i++) {
@@ -258,6 +266,7 @@ static void put_queues(struct xstat_list *l, const struct net_device *dev)
 		put(l, tx.errors, "tx_q%u_errors", i);
 		put(l, tx.stop, "tx_q%u_stop", i);
 		put(l, tx.wake, "tx_q%u_wake", i);
+		put(l, tx.gso_refused, "tx_q%u_gso_refused", i);
 	}
 }
 

@@ -127,8 +127,9 @@ extern const struct adv_words {
 } adv_words;
 
 /* What a packet to send must not have, beside a buffer of another pool, to be simple. */
-#define ADV_PUT_ODD \
-	((uint64_t)(UNAPI_PKT_MORE | UNAPI_PKT_SHARED | UNAPI_PKT_TX_VLAN) << 48 | (uint32_t)~UNAPI_BUF_MASK)
+#define ADV_PUT_ODD                                                                                \
+	((uint64_t)(UNAPI_PKT_MORE | UNAPI_PKT_SHARED | UNAPI_PKT_GRO | UNAPI_PKT_TX_VLAN) << 48 | \
+	 (uint32_t)~UNAPI_BUF_MASK)
 #define ADV_PUT_CMD	(ADV_TXD_DATA | ADV_TXD_DEXT | ADV_TXD_IFCS | ADV_TXD_EOP)
 #define ADV_PUT_LENGTHS (1ULL << ADV_TXD_PAYLEN_SHIFT | 1)
 

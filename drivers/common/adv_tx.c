@@ -186,15 +186,18 @@ static unsigned int measure(const struct unapi_pkt *pkts, unsigned int n, uint32
 }
 
 /* The general case: several fragments, a tag, shared buffers, nonsense. Returns the records taken, 0: no
- * room. */
+ * room, or a super-packet, which takes TSO. */
 static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, const struct unapi_pkt *pkts,
 							 unsigned int n)
 {
 	bool vlan = pkts->flags & UNAPI_PKT_TX_VLAN, bad;
-	uint32_t len = 0, frags = measure(pkts, n, &len, &bad), last = 0;
-	uint32_t context = vlan && t->ctx_vlan != pkts->vlan;
+	uint32_t len = 0, frags, last = 0, context;
 	uint64_t cmd = DATA_CMD | (vlan ? ADV_TXD_VLE : 0);
 
+	if (pkts->flags & UNAPI_PKT_GRO)
+		return 0;
+	frags = measure(pkts, n, &len, &bad);
+	context = vlan && t->ctx_vlan != pkts->vlan;
 	if (bad || !frags || frags > UNAPI_MAX_FRAGS || len > t->max_len) {
 		frags = frags ? frags : n;
 		unapi_pkt_free_bulk(pkts, frags);
@@ -281,7 +284,7 @@ static __attribute__((noinline)) unsigned int put_any(struct adv_tx_ring *t, con
 		if (!k)
 			k = put_packet(t, pkts + i, n - i);
 		i += k;
-		if (!k && !clean(t))
+		if (!k && (pkts[i].flags & UNAPI_PKT_GRO || !clean(t)))
 			break;
 	}
 	if (t->next != first) {
@@ -294,6 +297,10 @@ static __attribute__((noinline)) unsigned int put_any(struct adv_tx_ring *t, con
 		}
 	}
 	if (i < n) {
+		if (pkts[i].flags & UNAPI_PKT_GRO) {
+			stat_add(&t->q.stats.gso_refused, 1);
+			return i;
+		}
 		stat_add(&t->q.stats.stop, !t->full);
 		t->full = true;
 	}

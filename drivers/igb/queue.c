@@ -30,8 +30,7 @@ static int make_rx(struct igb *g, unsigned int q)
 	r->q.napi = &ch->napi;
 	r->q.index = (uint16_t)q;
 	r->q.batch = (uint16_t)c->rx_batch;
-	/* A full rx ring, a full tx ring in flight behind it, and what the application may hold. */
-	rc = page_pool_create(c->rxd + c->txd + c->pool_extra, g->vfio->numa_node, &ch->napi, &r->q.pool);
+	rc = page_pool_create(netdev_rx_buffers(g->dev), g->vfio->numa_node, &ch->napi, &r->q.pool);
 	if (rc)
 		goto free_r;
 	rc = adv_rx_setup(r, g->vfio, g->bar, c->rxd, E1000_RDT(q), c->rx_meta);

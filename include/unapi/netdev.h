@@ -60,6 +60,7 @@ struct unapi_dev_conf {
 				  512 */
 	unsigned int pool_extra; /* buffers a pool has beyond full rx and tx rings; 0: 256 */
 	bool rx_meta;		 /* fill unapi_rx_meta */
+	bool gro; /* unapi_dev_set_gro() may be called later: give the pools room for what GRO holds */
 	/* Home contexts: instance i gets ctx[i % nr_ctx]; the device's slow path goes to ctx[0]. At least
 	 * one. */
 	struct unapi_context **ctx;
@@ -99,6 +100,25 @@ typedef void (*unapi_rx_fn)(void *arg, struct unapi_pkt *pkts, const struct unap
  * such queue */
 UNAPI_API int unapi_dev_set_rx(struct net_device *dev, unsigned int q, unapi_rx_fn fn, void *arg);
 
+/* What software GRO merges. */
+#define UNAPI_GRO_TCP 1u
+#define UNAPI_GRO_UDP 2u
+
+/**
+ * unapi_dev_set_gro() - merge consecutive received segments of a flow into super-packets (unapi/packet.h)
+ * @protocols: UNAPI_GRO_TCP | UNAPI_GRO_UDP; 0, as in the beginning: deliver packets as they come
+ *
+ * At any time, under traffic too: each instance is taken from whoever polls it, delivers what it holds, and
+ * goes on. What is held is delivered at the end of a poll, or, with gro_flush_timeout, when that has passed;
+ * it keeps its place among the packets of its flow. Kept over stop and start; over configure if the pools get
+ * room for it, which they do if it is on then, or if unapi_dev_conf.gro says so.
+ * -EINVAL no such protocol; -EOPNOTSUPP the pools have no room; -EDEADLK from a poll method; -ETIMEDOUT an
+ * owner did not let go (nothing has changed then).
+ */
+UNAPI_API int unapi_dev_set_gro(struct net_device *dev, unsigned int protocols);
+/** unapi_dev_gro() - what was set */
+UNAPI_API unsigned int unapi_dev_gro(const struct net_device *dev);
+
 /** unapi_dev_txq() - transmit queue @q, valid until the next configure or close; NULL if there is none */
 UNAPI_API struct unapi_txq *unapi_dev_txq(struct net_device *dev, unsigned int q);
 
@@ -126,6 +146,10 @@ UNAPI_API void unapi_txq_sleep(struct unapi_txq *txq);
  * The queue frees what it took once it is sent. 0 while the device is stopped or gone. A packet that can
  * never be sent (longer than the device allows, more than UNAPI_MAX_FRAGS records, no data) is taken, dropped
  * and counted (tx_errors).
+ *
+ * A super-packet (UNAPI_PKT_GRO) is more than one packet to a device that cannot take it apart, as none can
+ * yet: the burst ends before it, and it is counted (unapi_txq_stats.gso_refused) and left to the caller, who
+ * has to take it apart or free it. It would be refused again, so do not simply try the rest later.
  */
 UNAPI_API unsigned int unapi_tx_burst(struct unapi_txq *txq, struct unapi_pkt *pkts, unsigned int n);
 
@@ -246,11 +270,14 @@ UNAPI_API void unapi_dev_clear_stats(struct net_device *dev);
 
 /* Per queue, in the netdev family's qstats terms. */
 struct unapi_rxq_stats {
-	uint64_t packets, bytes, alloc_fail, errors, too_many_frags;
+	uint64_t packets, bytes, alloc_fail, errors, too_many_frags; /* as they came from the device */
+	uint64_t gro_packets;					     /* super-packets that were delivered */
+	uint64_t gro_wire_packets; /* of @packets, those that are part of one */
 };
 struct unapi_txq_stats {
 	uint64_t packets, bytes, errors;
-	uint64_t stop, wake; /* bursts that found the ring full; first bursts that went through again */
+	uint64_t stop, wake;  /* bursts that found the ring full; first bursts that went through again */
+	uint64_t gso_refused; /* bursts that ended before a super-packet */
 };
 UNAPI_API int unapi_dev_get_rxq_stats(struct net_device *dev, unsigned int q, struct unapi_rxq_stats *st);
 UNAPI_API int unapi_dev_get_txq_stats(struct net_device *dev, unsigned int q, struct unapi_txq_stats *st);

@@ -34,6 +34,7 @@ struct unapi_pkt {
 
 #define UNAPI_PKT_MORE	  0x0001 /* the packet goes on in the next record (AF_XDP's XDP_PKT_CONTD) */
 #define UNAPI_PKT_SHARED  0x0002 /* the buffer has other owners: made by unapi_pkt_clone() */
+#define UNAPI_PKT_GRO	  0x0004 /* first record of a super-packet: several segments, merged (below) */
 
 /* Requests: receive leaves them 0. */
 #define UNAPI_PKT_TX_VLAN 0x0100 /* insert pkt->vlan */
@@ -100,6 +101,33 @@ static inline bool unapi_pkt_l4_csum_checked(const struct unapi_pkt *p)
 static inline bool unapi_pkt_l4_csum_bad(const struct unapi_pkt *p)
 {
 	return p->status & (1u << 29); /* L4E */
+}
+
+/*
+ * Super-packets. Software GRO (unapi_dev_set_gro()) merges consecutive segments of a flow: the first record
+ * has the headers and the first segment's payload, each further one the payload of one segment. All but the
+ * last are of one size. Lengths in the headers are those of the whole, IPv4's checksum is right, and every
+ * segment's checksum was verified; the checksum field of TCP or UDP has the sum of the pseudo header, not
+ * inverted, as whoever computes the rest starts with. The size is kept in the second record, so the records
+ * must stay together.
+ */
+
+/** unapi_pkt_gro_size() - payload bytes of a super-packet's segments, the last of which may be shorter; 0: @p
+ * is the first record of an ordinary packet */
+static inline unsigned int unapi_pkt_gro_size(const struct unapi_pkt *p)
+{
+	return p->flags & UNAPI_PKT_GRO ? p[1].vlan : 0;
+}
+
+/** unapi_pkt_gro_segs() - the segments in the packet that begins at @p; 1 if it is an ordinary packet */
+static inline unsigned int unapi_pkt_gro_segs(const struct unapi_pkt *p)
+{
+	unsigned int n = 1;
+
+	if (p->flags & UNAPI_PKT_GRO)
+		for (; p->flags & UNAPI_PKT_MORE; p++)
+			n++;
+	return n;
 }
 
 #ifdef __cplusplus

@@ -84,14 +84,18 @@ static void fake_route(struct unapi_txq *q, bool on)
 static unsigned int receive(struct fake_rxq *r, unsigned int budget)
 {
 	uint32_t wire = __atomic_load_n(&r->wire, __ATOMIC_ACQUIRE);
+	struct fake_nic *f = netdev_priv(r->rxq.dev);
 	struct unapi_pkt pkts[NAPI_POLL_WEIGHT];
 	unsigned int want = wire < budget ? wire : budget, n, i;
 
 	if (!want)
 		return 0;
 	n = unapi_pkt_alloc_bulk(r->rxq.pool, pkts, want);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		pkts[i].len = 60;
+		if (f->fill)
+			f->fill(&pkts[i], r->rxq.index);
+	}
 	stat_add(&r->rxq.stats.packets, n);
 	stat_add(&r->rxq.stats.bytes, n * 60);
 	stat_add(&r->rxq.stats.alloc_fail, want - n);

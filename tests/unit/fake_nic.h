@@ -37,7 +37,8 @@ struct fake_nic {
 	int fail_init, fail_configure, fail_open, fail_stop;
 	bool hold; /* nothing is sent; atomic */
 	bool short_of_buffers;
-	unsigned int vectors; /* for channels; FAKE_CHANNELS at first */
+	unsigned int vectors;				     /* for channels; FAKE_CHANNELS at first */
+	void (*fill)(struct unapi_pkt *pkt, unsigned int q); /* makes a frame; NULL: 60 bytes of anything */
 	/* What it saw */
 	char calls[4096]; /* one letter each: I)nit U)ninit C)onfigure c=unconfigure O)pen S)top R)eset */
 	uint32_t updates; /* ndo_update_stats; atomic */
