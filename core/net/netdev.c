@@ -212,6 +212,8 @@ int unapi_dev_configure(struct net_device *dev, const struct unapi_dev_conf *con
 		rc = netdev_events_watch(dev);
 	if (rc)
 		unconfigure(dev);
+	else
+		netdev_irq_affinity_restore(dev);
 	return rc;
 }
 

@@ -16,6 +16,7 @@
 #include <unapi/netdev.h>
 
 #include <pthread.h>
+#include <sched.h>
 
 #define NETDEV_MAX_QUEUES 16
 #define NETDEV_MAX_NAPI	  (2 * NETDEV_MAX_QUEUES) /* each queue may have an instance of its own */
@@ -165,6 +166,7 @@ struct net_device {
 	bool gro_room;	  /* the pools are made for it; set before ndo_configure */
 	enum netdev_napi_threaded threaded;
 	struct napi_config napi_config[NETDEV_MAX_NAPI];
+	cpu_set_t irq_affinity[NETDEV_MAX_NAPI]; /* of each slot; empty: as the kernel places it */
 	struct rx_queue *rxq[NETDEV_MAX_QUEUES];
 	struct unapi_txq *txq[NETDEV_MAX_QUEUES];
 	struct unapi_source slow_src[VFIO_MAX_SLOW_FDS];

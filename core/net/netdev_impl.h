@@ -23,6 +23,9 @@ void netdev_gro_route(struct rx_queue *rxq);
 /* dev_napi.c */
 void netdev_napi_init(struct net_device *dev);
 
+/* napi_irq.c: after the vectors were enabled, send each where its slot says. */
+void netdev_irq_affinity_restore(struct net_device *dev);
+
 /* event.c: the slow path. Between watch and unwatch, ctx[0] looks at the device's slow descriptors. */
 int netdev_events_init(struct net_device *dev);
 int netdev_events_watch(struct net_device *dev);

@@ -201,7 +201,7 @@ UNAPI_API int unapi_napi_get_irq(const struct napi_struct *n, struct unapi_napi_
  *
  * Only the interrupt: where the instance is polled is its context's, or its thread's affair. With MSI and
  * INTx all instances share it, with INTx perhaps other devices too. It stays until somebody else changes it
- * (irqbalance does), or the vectors are enabled anew.
+ * (irqbalance does); each configure sets it again for an instance that has the same number then.
  *
  * -EOPNOTSUPP, -ENOENT as above; -EINVAL no CPU, or one that is not online; -EACCES without the right to
  * (only root has it); -EPERM, -EIO the kernel places this interrupt itself.

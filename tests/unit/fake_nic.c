@@ -176,8 +176,10 @@ static int fake_configure(struct net_device *dev)
 	n = netdev_lay_out(dev, f->vectors);
 	if (n < 0)
 		return n;
-	for (i = 0; i < (unsigned int)n; i++)
+	for (i = 0; i < (unsigned int)n; i++) {
 		assert_int_equal(netif_napi_add_config(dev, &f->ch[i].napi, fake_poll, (int)i), 0);
+		f->ch[i].vector = (uint16_t)i;
+	}
 	for (i = 0; i < dev->conf.rxq; i++) {
 		struct channel *ch = &f->ch[netdev_rx_channel(dev, i)];
 		struct rx_queue *q = &f->rx[i].rxq;

@@ -2,8 +2,11 @@
 /* What outlives an instance: its slot's settings and id; and how instances of a device are added and listed.
  */
 #include "tests/unit/dev_rig.h"
+#include "core/pci/pci.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 /* "8195 8194 -": the device's list, ids or none. */
 static const char *listed(struct net_device *dev)
@@ -291,6 +294,115 @@ static void weights(void **state)
 	rig_close(&r);
 }
 
+/* A /proc with the device's two interrupts, 40 and 41, as a kernel that drives it by vfio-pci has it. Where
+ * they go is "" until it is written. */
+static char proc[] = "/tmp/test-napi-config-XXXXXX";
+
+static void put(const char *file, const char *text)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", proc, file);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *got(const char *file)
+{
+	static char text[64];
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", proc, file);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	if (!fgets(text, sizeof(text), f))
+		text[0] = 0;
+	fclose(f);
+	return text;
+}
+
+#define IRQ40 "irq/40/smp_affinity_list"
+#define IRQ41 "irq/41/smp_affinity_list"
+
+static void make_proc(void)
+{
+	static const struct pci_roots roots = {.sys = "/sys", .proc = proc, .dev = "/dev"};
+	const char *const dirs[] = {"irq", "irq/40", "irq/41"};
+	char path[64];
+
+	assert_non_null(mkdtemp(proc));
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s", proc, dirs[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	put("interrupts",
+	    "     CPU0  CPU1\n 40:  0  0  vfio-msix[0](fake:0)\n 41:  0  0  vfio-msix[1](fake:0)\n");
+	put(IRQ40, "");
+	put(IRQ41, "");
+	pci_set_roots(&roots);
+}
+
+static void remove_proc(void)
+{
+	const char *const names[] = {IRQ40, IRQ41, "interrupts", "irq/40", "irq/41", "irq", ""};
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", proc, names[i]);
+		remove(path);
+	}
+	pci_set_roots(NULL);
+}
+
+static void count_warnings_about_irq(void *arg, enum unapi_log_level level, const char *text)
+{
+	*(int *)arg +=
+		level == UNAPI_LOG_WARN && strstr(text, "fake:0-1") && strstr(text, "CPU 1 is not online");
+}
+
+/* New vectors are new interrupts, which the kernel places as it likes. */
+static void interrupts_go_where_they_went(void **state)
+{
+	static const unsigned int cpu1 = 1;
+	struct vfio_device_ops ops;
+	struct rig r;
+	int warned = 0;
+
+	make_proc();
+	rig_open(&r, 2);
+	ops = *r.v.v.ops;
+	ops.kernel_irqs = true;
+	r.v.v.ops = &ops;
+	r.v.v.irq_mode = VFIO_IRQ_MSIX;
+	r.v.v.nr_vectors = 2;
+	assert_int_equal(unapi_napi_set_irq_affinity(unapi_dev_napi(r.dev, 1), &cpu1, 1), 0);
+	assert_string_equal(got(IRQ41), "1");
+	put(IRQ41, "");
+	reconfigure(&r, 1);
+	assert_string_equal(got(IRQ41), "");
+	reconfigure(&r, 2);
+	assert_string_equal(got(IRQ41), "1");
+	assert_string_equal(got(IRQ40), ""); /* nobody has said anything about this one */
+
+	put(IRQ41, "");
+	put("interrupts", "     CPU0\n 41:  0  vfio-msix[1](fake:0)\n"); /* CPU 1 has gone */
+	unapi_set_log(count_warnings_about_irq, &warned);
+	reconfigure(&r, 2);
+	assert_int_equal(warned, 1);
+	assert_string_equal(got(IRQ41), "");
+	unapi_set_log(NULL, NULL);
+	put("interrupts", "     CPU0  CPU1\n 41:  0  0  vfio-msix[1](fake:0)\n"); /* and is back */
+	reconfigure(&r, 2);
+	assert_string_equal(got(IRQ41), "1");
+	r.v.v.irq_mode = VFIO_IRQ_NONE; /* they were never enabled */
+	rig_close(&r);
+	remove_proc();
+}
+
 /* A deletion that is refused has not even begun. */
 static struct extra *to_delete;
 static int answer;
@@ -395,6 +507,7 @@ int main(void)
 		cmocka_unit_test(ids_wrap),
 		cmocka_unit_test(transmit_only),
 		cmocka_unit_test(weights),
+		cmocka_unit_test(interrupts_go_where_they_went),
 		cmocka_unit_test(deletion_from_a_poll_method),
 		cmocka_unit_test(wrong_additions),
 	};
