@@ -6,7 +6,9 @@
  *	sim_forward MODE QUEUES RATE MS [OPTIONS]
  *
  * MODE is interrupt, deferred, threaded, threaded-busy or caller; RATE in packets a second, 0 for as many as
- * there is room for. Prints one JSON object. CPU is of this process: the model is another one, told apart.
+ * there is room for, "none" for
+ * none any more: a few came before. Prints one JSON object. CPU is of this process: the model is another one,
+ *told apart.
  */
 #include "tests/bench/simrig.h"
 
@@ -18,38 +20,42 @@
 #include <sys/resource.h>
 
 #define WARM_MS	   300
+#define QUIET_MS   4500 /* after the last packet: two ticks for housekeeping are over */
 #define LEAVE_MS   200
 #define PATIENCE   (20 * NSEC_PER_SEC)
 #define DEFER	   2
 #define TIMEOUT_NS (50 * NSEC_PER_USEC)
 
 struct snapshot {
-	uint64_t ns, cpu_ns, packets, irqs, polls, empty_polls;
+	uint64_t ns, cpu_ns, sleeps, packets, irqs, polls, empty_polls;
 	long long model_ns, model_cpu_ns;
 };
 
 struct bench {
 	struct simrig rig;
 	enum simrig_mode mode;
-	unsigned int ms;
+	unsigned int warm, ms;
 	struct snapshot from, to;
 };
 
-static uint64_t cpu_ns(void)
+/* What looking at the other figures takes is not to be among these. */
+static void take_cpu(struct snapshot *s)
 {
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NSEC_PER_SEC +
-	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * NSEC_PER_USEC;
+	s->cpu_ns = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NSEC_PER_SEC +
+		    (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * NSEC_PER_USEC;
+	s->sleeps = (uint64_t)u.ru_nvcsw;
+	s->ns = unapi_clock_ns();
 }
 
-static void take(struct bench *b, struct snapshot *s)
+static void take_counts(struct bench *b, struct snapshot *s)
 {
 	struct unapi_napi_stats st;
 	struct simrig_figures f;
 
-	*s = (struct snapshot){.packets = simrig_packets(&b->rig)};
+	s->packets = simrig_packets(&b->rig);
 	for (unsigned int i = 0; unapi_dev_napi(b->rig.dev, i); i++) {
 		unapi_napi_get_stats(unapi_dev_napi(b->rig.dev, i), &st);
 		s->irqs += st.irqs;
@@ -59,8 +65,6 @@ static void take(struct bench *b, struct snapshot *s)
 	simrig_figures(&b->rig, &f);
 	s->model_ns = f.now_ns;
 	s->model_cpu_ns = f.model_cpu_ns;
-	s->cpu_ns = cpu_ns();
-	s->ns = unapi_clock_ns();
 }
 
 static void *control(void *arg)
@@ -72,16 +76,17 @@ static void *control(void *arg)
 
 	for (unsigned int i = 0; i < b->rig.queues; i++)
 		simrig_poll_by(&b->rig.q[i], b->mode, defers ? DEFER : 0, defers ? TIMEOUT_NS : 0);
-	unapi_clock_sleep(WARM_MS * NSEC_PER_MSEC);
-	take(b, &b->from);
+	unapi_clock_sleep(b->warm * NSEC_PER_MSEC);
+	take_counts(b, &b->from);
+	take_cpu(&b->from);
 	unapi_clock_sleep(b->ms * NSEC_PER_MSEC);
-	take(b, &b->to);
+	take_cpu(&b->to);
+	take_counts(b, &b->to);
 	until = unapi_clock_ns() + PATIENCE;
 	do
 		unapi_clock_sleep(20 * NSEC_PER_MSEC);
 	while ((!simrig_figures(&b->rig, &f) || !f.drained) && unapi_clock_ns() < until);
-	__atomic_store_n(&b->rig.end, true, __ATOMIC_RELEASE);
-	unapi_context_wake(b->rig.ctx);
+	simrig_end(&b->rig);
 	return NULL;
 }
 
@@ -97,11 +102,12 @@ static void report(const struct bench *b, const struct simrig_figures *f)
 	long long model_ns = y->model_ns - x->model_ns;
 
 	printf("{\"mode\": \"%s\", \"queues\": %u, \"pps\": %.0f, \"cpu_percent\": %.1f, "
-	       "\"cpu_ns_a_packet\": %.0f, "
+	       "\"cpu_ns_a_packet\": %.0f, \"sleeps_a_second\": %.0f, "
 	       "\"irqs_a_packet\": %.4f, \"polls_a_packet\": %.4f, \"empty_polls_a_packet\": %.4f, "
 	       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"model_cpu_percent\": %.1f}\n",
 	       simrig_modes[b->mode], b->rig.queues, (double)n * 1e9 / (double)ns,
 	       (double)(y->cpu_ns - x->cpu_ns) * 100 / (double)ns, per(y->cpu_ns - x->cpu_ns, n),
+	       (double)(y->sleeps - x->sleeps - 1) * 1e9 / (double)ns, /* without this thread's own */
 	       per(y->irqs - x->irqs, n), per(y->polls - x->polls, n),
 	       per(y->empty_polls - x->empty_polls, n), (double)f->p50_ns / 1000, (double)f->p99_ns / 1000,
 	       model_ns > 0 ? (double)(y->model_cpu_ns - x->model_cpu_ns) * 100 / (double)model_ns : 0.0);
@@ -117,8 +123,10 @@ static bool parse(struct bench *b, int argc, char **argv, char *spec, size_t siz
 		return false;
 	b->mode = mode;
 	b->ms = ms;
+	b->warm = strcmp(argv[3], "none") ? WARM_MS : QUIET_MS;
 	snprintf(spec, size, "%s,wire=gen:rate=%llu:time=%u:flows=%d", argc > 5 ? argv[5] : "doorbell=msg",
-		 strtoull(argv[3], NULL, 0), WARM_MS + ms + LEAVE_MS, 4 * atoi(argv[2]));
+		 strtoull(argv[3], NULL, 0), b->warm == WARM_MS ? WARM_MS + ms + LEAVE_MS : 100,
+		 4 * atoi(argv[2]));
 	return true;
 }
 

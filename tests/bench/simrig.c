@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TURNS	16 /* of polling, between looks at the context */
-#define WAIT_NS (5 * (int64_t)NSEC_PER_MSEC)
+#define TURNS	 16 /* of polling, between looks at the context */
+#define RETRY_NS (int64_t) NSEC_PER_MSEC
 
 const char *const simrig_modes[NR_SIMRIG_MODES] = {"interrupt", "deferred", "threaded", "threaded-busy",
 						   "caller"};
@@ -59,37 +59,49 @@ void simrig_up(struct simrig *r, const char *options, unsigned int queues)
 	simrig_check(unapi_dev_start(r->dev), "start");
 }
 
-/* True if it polls any. Queues that share an instance take it from one another. */
-static bool poll_mine(struct simrig *r)
+enum { IDLE, WAITING, POLLING };
+
+/* What this thread has to do. Queues that share an instance have it polled by the first. */
+static int poll_mine(struct simrig *r)
 {
-	bool any = false;
+	int has = IDLE;
 
 	for (unsigned int i = 0; i < r->queues; i++) {
 		struct simrig_queue *q = &r->q[i];
 
-		if (!q->mine && unapi_napi_wants_poll(q->napi))
+		if (!q->mine && unapi_napi_wants_poll(q->napi)) {
 			q->mine = unapi_napi_poll_begin(q->napi) == 0;
+			if (!q->mine && has == IDLE)
+				has = WAITING; /* somebody else has it for a moment */
+		}
 		if (q->mine && unapi_napi_poll(q->napi, NAPI_POLL_WEIGHT) == -ECANCELED)
 			q->mine = false;
-		any |= q->mine;
+		if (q->mine)
+			has = POLLING;
 	}
-	return any;
+	return has;
 }
 
+/* Whoever changes a mode wakes the context. */
 void simrig_run(struct simrig *r)
 {
 	unsigned int turn = 0;
 
 	while (!__atomic_load_n(&r->end, __ATOMIC_ACQUIRE)) {
-		bool busy = poll_mine(r);
-		int rc;
+		int has = poll_mine(r), rc;
 
-		if (busy && ++turn % TURNS)
+		if (has == POLLING && ++turn % TURNS)
 			continue;
-		rc = unapi_context_run(r->ctx, busy ? 0 : WAIT_NS);
+		rc = unapi_context_run(r->ctx, has == POLLING ? 0 : has == WAITING ? RETRY_NS : -1);
 		if (rc != -EINTR && rc != -EBUSY)
 			simrig_check(rc, "run");
 	}
+}
+
+void simrig_end(struct simrig *r)
+{
+	__atomic_store_n(&r->end, true, __ATOMIC_RELEASE);
+	unapi_context_wake(r->ctx);
 }
 
 void simrig_poll_by(struct simrig_queue *q, enum simrig_mode mode, uint32_t defer, uint64_t timeout_ns)

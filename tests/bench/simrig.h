@@ -39,7 +39,7 @@ struct simrig {
 	struct net_device *dev;
 	struct unapi_context *ctx;
 	unsigned int queues;
-	bool end; /* the application thread is to leave simrig_run() */
+	bool end; /* the application thread is to leave simrig_run(); simrig_end() sets it */
 	char stats[64];
 	struct simrig_queue q[SIMRIG_QUEUES];
 };
@@ -54,8 +54,9 @@ struct simrig_figures {
 
 /* "sim:igb,stats=...@options", opened, configured and started. Failures end the program. */
 void simrig_up(struct simrig *r, const char *options, unsigned int queues);
-/* The application thread: until somebody sets r->end. */
+/* The application thread: until simrig_end(). */
 void simrig_run(struct simrig *r);
+void simrig_end(struct simrig *r);
 /* Control thread, while the application thread runs. */
 void simrig_poll_by(struct simrig_queue *q, enum simrig_mode mode, uint32_t defer, uint64_t timeout_ns);
 uint64_t simrig_packets(const struct simrig *r);

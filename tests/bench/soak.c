@@ -99,8 +99,7 @@ static void *control(void *arg)
 			break;
 	}
 	charge(s, seen);
-	__atomic_store_n(&s->rig.end, true, __ATOMIC_RELEASE);
-	unapi_context_wake(s->rig.ctx);
+	simrig_end(&s->rig);
 	return NULL;
 }
 
