@@ -29,7 +29,10 @@ struct app {
 	/* Forward statistics count from here. */
 	struct unapi_dev_stats base[MAX_PORTS];
 
-	struct stats_json *json; /* NULL: none */
+	struct stats_json *json;       /* NULL: none */
+	struct unapi_context *top_ctx; /* serves the statistics socket, on a thread that does nothing else */
+	struct unapi_stats_server *top;
+	struct json_t *cores_shown; /* the report that the last "show cores" showed, NULL none */
 	int signal_fd, event_fd, timer_fd;
 	bool print_periods; /* print port statistics at each period */
 	bool quit;
@@ -81,6 +84,10 @@ enum loop_result loop_wait(struct app *app, int fd);
 /* prompt.c, lines.c: read commands until quit or the end of input */
 int prompt_edit(struct app *app);
 void lines_read(struct app *app, int fd);
+
+/* cmd_napi_show.c: what "show cores" counts from at first */
+void cores_begin(struct app *app);
+void cores_end(struct app *app);
 
 /* cmd.c */
 void cmd_run(struct app *app, char *line);

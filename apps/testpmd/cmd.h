@@ -29,7 +29,7 @@ struct cmd {
 };
 
 /* The families, each ended by an entry without syntax. */
-extern const struct cmd cmds_control[], cmds_show[], cmds_set[], cmds_napi[], cmds_port[];
+extern const struct cmd cmds_control[], cmds_show[], cmds_napi_show[], cmds_set[], cmds_napi[], cmds_port[];
 
 /** cmd_find() - the command a line is, its words in @args (CMD_WORDS). Cuts the line at blanks. NULL: none
  * is, and @why has the line that says so; "" for a line with nothing in it */

@@ -123,15 +123,18 @@ static void napi_line(struct app *app, const struct port *port, const struct nap
 	unapi_napi_get_stats(n, &st);
 	snprintf(queues, sizeof(queues), "rx %s tx %s", port_napi_queues(port, n, true, rx, sizeof(rx)),
 		 port_napi_queues(port, n, false, tx, sizeof(tx)));
-	if (info.mode == info.mode_asked)
+	if (info.threaded != NETDEV_NAPI_THREADED_DISABLED)
+		snprintf(mode, sizeof(mode), "%s",
+			 info.threaded == NETDEV_NAPI_THREADED_BUSY_POLL ? "busy-thread" : "thread");
+	else if (info.mode == info.mode_asked)
 		snprintf(mode, sizeof(mode), "%s", poll_mode_name(info.mode));
 	else
 		snprintf(mode, sizeof(mode), "%s->%s", poll_mode_name(info.mode),
 			 poll_mode_name(info.mode_asked));
 	printf("%4u %6u %-18s %-10s %-15s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64
 	       " %12" PRIu64 " %8.1f\n",
-	       port->id, info.napi_id, queues, unapi_context_name(info.ctx), mode, st.irqs, st.schedules,
-	       st.polls, st.empty_polls, st.work, st.completions,
+	       port->id, info.napi_id, queues, info.thread_tid ? "its own" : info.context, mode, st.irqs,
+	       st.schedules, st.polls, st.empty_polls, st.work, st.completions,
 	       st.polls > st.empty_polls ? (double)st.work / (st.polls - st.empty_polls) : 0.0);
 	if (info.mode != info.mode_asked && info.poller_tid)
 		printf("            %s is pending: thread %" PRIu64 " has it, and polled it %" PRIu64

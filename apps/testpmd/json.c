@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unapi/stats.h>
 
 #include "app.h"
 #include "json.h"
@@ -59,23 +60,17 @@ static json_t *queues(const struct port *port, const struct napi_struct *n, bool
 	return list;
 }
 
-static json_t *napi_object(struct app *app, const struct port *port, const struct napi_struct *n)
+json_t *json_napi(struct app *app, const struct port *port, struct napi_struct *n)
 {
 	const struct lcore *lc = app_lcore_of(app, n);
-	struct unapi_napi_stats st;
-	struct unapi_napi_info info;
+	char *text = unapi_napi_report(n);
+	json_t *o = text ? json_loads(text, 0, NULL) : json_object();
 
-	unapi_napi_get_info(n, &info);
-	unapi_napi_get_stats(n, &st);
-	return json_pack("{s:i, s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "id", (int)info.napi_id, "name", info.name, "rx_queues", queues(port, n, true),
-			 "tx_queues", queues(port, n, false), "mode", poll_mode_name(info.mode), "mode_asked",
-			 poll_mode_name(info.mode_asked), "context", unapi_context_name(info.ctx), "core",
-			 lc ? (int)lc->core : -1, "interrupts", (json_int_t)st.irqs, "schedules",
-			 (json_int_t)st.schedules, "missed", (json_int_t)st.missed, "polls",
-			 (json_int_t)st.polls, "empty_polls", (json_int_t)st.empty_polls, "full_polls",
-			 (json_int_t)st.full_polls, "work", (json_int_t)st.work, "completions",
-			 (json_int_t)st.completions);
+	free(text);
+	json_object_set_new(o, "rx_queues", queues(port, n, true));
+	json_object_set_new(o, "tx_queues", queues(port, n, false));
+	json_object_set_new(o, "core", json_integer(lc ? (int)lc->core : -1));
+	return o;
 }
 
 static json_t *port_object(struct app *app, const struct port *port)
@@ -91,7 +86,7 @@ static json_t *port_object(struct app *app, const struct port *port)
 	unapi_dev_get_stats(port->dev, &st);
 	napis = json_array();
 	for (unsigned int i = 0; (napi = unapi_dev_napi(port->dev, i)); i++)
-		json_array_append_new(napis, napi_object(app, port, napi));
+		json_array_append_new(napis, json_napi(app, port, napi));
 	object = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "port",
 			   (int)port->id, "name", port->spec, "state", states[port->state], "rx_packets",
 			   (json_int_t)st.rx_packets, "tx_packets", (json_int_t)st.tx_packets, "rx_bytes",

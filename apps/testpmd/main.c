@@ -148,6 +148,24 @@ static void wait_for_enter(struct app *app)
 	}
 }
 
+/* unapi-napi-top's end. Traffic does not depend on it. */
+static void start_top(struct app *app)
+{
+	struct unapi_context_conf conf = {.name = "stats"};
+
+	if (app->opt.no_stats_socket)
+		return;
+	if (unapi_context_create(&conf, &app->top_ctx) || unapi_stats_serve(app->top_ctx, NULL, &app->top) ||
+	    unapi_context_start(app->top_ctx, -1))
+		fprintf(stderr, "testpmd: unapi-napi-top cannot look at this process: %s\n", unapi_reason());
+}
+
+static void stop_top(struct app *app)
+{
+	unapi_stats_stop(app->top);
+	unapi_context_destroy(app->top_ctx);
+}
+
 static void serve(struct app *app)
 {
 	if (!app->opt.interactive)
@@ -187,6 +205,8 @@ static void shut_down(struct app *app, bool served)
 		forward_stop(app);
 	if (app->json)
 		json_write(app->json, app, true);
+	stop_top(app);
+	cores_end(app);
 	close_ports(app, served);
 	for (unsigned int i = 0; i < app->nr_lcores; i++)
 		lcore_stop(&app->lcores[i]);
@@ -241,6 +261,8 @@ int main(int argc, char **argv)
 		/* Only now: a simulated NIC's process, started above, is not to be bound to this core. */
 		if (app.opt.nr_cores > 1)
 			cores_pin_self(app.opt.cores[0]);
+		start_top(&app);
+		cores_begin(&app);
 		served = !start_ports(&app);
 		if (served)
 			serve(&app);

@@ -204,6 +204,12 @@ static int on_stats_json(struct parse *p, const char *name, const char *value)
 	return 0;
 }
 
+static int on_no_stats_socket(struct parse *p, const char *name, const char *value)
+{
+	p->opt->no_stats_socket = true;
+	return 0;
+}
+
 static const struct option_def eal_options[] = {
 	{"-l", "--lcores", true, on_cores},
 	{"-a", "--allow", true, on_device},
@@ -228,6 +234,7 @@ static const struct option_def own_options[] = {
 	{"--stats-period", NULL, true, on_stats_period},
 	{"--poll-mode", NULL, true, on_poll_mode},
 	{"--stats-json", NULL, true, on_stats_json},
+	{"--no-stats-socket", NULL, false, on_no_stats_socket},
 	{"--help", "-h", false, on_help},
 	{NULL},
 };
@@ -322,5 +329,6 @@ const char *options_usage(void)
 	       "  --poll-mode=MODE       interrupt or busy (default interrupt)\n"
 	       "  --stats-period=S       print statistics, and a line of JSON, each S seconds\n"
 	       "  --stats-json=FILE      where the JSON goes: one object a line, the last with \"final\": "
-	       "true\n";
+	       "true\n"
+	       "  --no-stats-socket      nothing for unapi-napi-top to look at\n";
 }

@@ -27,6 +27,7 @@ struct options {
 	unsigned int burst, nb_cores, stats_period;
 	enum unapi_poll_mode poll_mode;
 	const char *stats_json; /* NULL: none */
+	bool no_stats_socket;
 };
 
 /**

@@ -7,6 +7,25 @@
 #include <string.h>
 #include <time.h>
 
+/* Reading the descriptor itself would take back an interrupt whose event epoll has not delivered yet. */
+int64_t napi_eventfd_count(int fd)
+{
+	char path[64], line[128];
+	unsigned long long count;
+	int64_t found = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "eventfd-count: %llx", &count) == 1)
+			found = (int64_t)count;
+	fclose(f);
+	return found;
+}
+
 static void load_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
 {
 	const struct unapi_napi_stats *s = &n->stats;
@@ -55,29 +74,16 @@ void unapi_napi_clear_stats(struct napi_struct *n)
 	uint64_t *base = (uint64_t *)&n->stats_base;
 	struct unapi_napi_stats now;
 	unsigned int i;
+	int64_t count;
 
 	load_stats(n, &now);
 	for (i = 0; i < NR_STATS; i++)
 		WRITE_ONCE(base[i], ((const uint64_t *)&now)[i]);
-}
-
-/* Reading the descriptor itself would take back an interrupt whose event epoll has not delivered yet. */
-int64_t napi_eventfd_count(int fd)
-{
-	char path[64], line[128];
-	unsigned long long count;
-	int64_t found = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "eventfd-count: %llx", &count) == 1)
-			found = (int64_t)count;
-	fclose(f);
-	return found;
+	pthread_mutex_lock(&napi_control_lock);
+	count = n->irq_fd >= 0 ? napi_eventfd_count(n->irq_fd) : -1;
+	if (count >= 0) /* so that the two add up to 0 */
+		n->irqs_drained = -(uint64_t)count;
+	pthread_mutex_unlock(&napi_control_lock);
 }
 
 int64_t unapi_napi_irqs_raised(struct napi_struct *n)
@@ -97,7 +103,7 @@ int64_t unapi_napi_irqs_raised(struct napi_struct *n)
 	if (count < 0)
 		return unapi_fail(ENOENT, "%s: /proc/self/fdinfo/%d does not tell its interrupt count",
 				  n->name, fd);
-	return (int64_t)drained + count;
+	return (int64_t)(drained + (uint64_t)count);
 }
 
 void napi_info_locked(const struct napi_struct *n, struct unapi_napi_info *info)

@@ -421,8 +421,8 @@ UNAPI_API void unapi_napi_clear_stats(struct napi_struct *n);
 /** unapi_cycles_to_ns() - what cycles_by counts, as time */
 UNAPI_API uint64_t unapi_cycles_to_ns(uint64_t cycles);
 
-/** unapi_napi_irqs_raised() - interrupts the device has raised: the eventfd's own count, had from /proc
- * without reading it. -ENODEV no vector; -errno */
+/** unapi_napi_irqs_raised() - interrupts the device has raised, since the vector is there or the counters
+ * were cleared: the eventfd's own count, had from /proc without reading it. -ENODEV no vector; -errno */
 UNAPI_API int64_t unapi_napi_irqs_raised(struct napi_struct *n);
 
 /* What `show napi` says about one instance. */

@@ -9,6 +9,7 @@
 #include <unapi/netdev.h>
 #include <unapi/packet.h>
 #include <unapi/page_pool.h>
+#include <unapi/stats.h>
 #include <unapi/version.h>
 
 #endif
