@@ -336,7 +336,7 @@ static void hostile(const char *options, json_int_t least, json_int_t most)
 
 static void test_hostile_lengths(void **state)
 {
-	hostile(",hostile-len=10", 380, 400);
+	hostile(",hostile-len=10", 300, 400); /* a busy machine loses some before they are looked at */
 }
 
 /* Changed after DD, to an impossible length: what was read before that is delivered. */
