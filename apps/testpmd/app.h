@@ -28,6 +28,7 @@ struct app {
 	unsigned int nr_streams;
 	/* Forward statistics count from here. */
 	struct unapi_dev_stats base[MAX_PORTS];
+	uint64_t busy_cycles_base, busy_packets_base;
 
 	struct stats_json *json;       /* NULL: none */
 	struct unapi_context *top_ctx; /* serves the statistics socket, on a thread that does nothing else */

@@ -180,11 +180,17 @@ static void set_poll_mode(struct app *app, const struct cmd_arg *args)
 	}
 }
 
+static void set_record(struct app *app, const struct cmd_arg *args)
+{
+	lcore_record(!strcmp(args[2].word, "on"));
+}
+
 const struct cmd cmds_set[] = {
 	{"set fwd io|mac|macswap|rxonly|txonly|icmpecho", "what start will do with packets", set_fwd},
 	{"set burst N", "packets handled at a time, 1 to 512", set_burst},
 	{"set poll-mode PORT|all QUEUE|all interrupt|busy", "how queues are polled, also under traffic",
 	 set_poll_mode},
+	{"set record-core-cycles on|off", "count what a packet costs in mode busy", set_record},
 	{"set promisc PORT|all on|off", "receive what is for others", set_promisc},
 	{NULL},
 };

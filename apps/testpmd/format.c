@@ -78,6 +78,12 @@ void format_forward_all(FILE *out, const struct forward_counts *c)
 	fprintf(out, "  %s++++++++++++++++++++++++++++++++++++++++++++++%s\n", PLUSES, PLUSES);
 }
 
+void format_cycles(FILE *out, uint64_t cycles, uint64_t packets)
+{
+	fprintf(out, "\n  CPU cycles/packet=%.2f (busy cycles=%" PRIu64 " / total io packets=%" PRIu64 ")\n",
+		(double)cycles / (double)packets, cycles, packets);
+}
+
 void format_path(FILE *out, const struct stream *s)
 {
 	char mac[18];

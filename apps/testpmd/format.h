@@ -25,6 +25,7 @@ void format_nic_stats(FILE *out, unsigned int port, const struct unapi_dev_stats
 void format_stream(FILE *out, const struct stream_path *path, uint64_t rx, uint64_t tx, uint64_t dropped);
 void format_forward_port(FILE *out, unsigned int port, const struct forward_counts *c);
 void format_forward_all(FILE *out, const struct forward_counts *c);
+void format_cycles(FILE *out, uint64_t cycles, uint64_t packets);
 void format_path(FILE *out, const struct stream *s);
 
 /** format_mac() - "02:00:00:00:00:01" in @text (18 bytes), which it returns */

@@ -149,6 +149,15 @@ static int make_streams(struct app *app)
 	return 0;
 }
 
+static void busy_sums(const struct app *app, uint64_t *cycles, uint64_t *packets)
+{
+	*cycles = *packets = 0;
+	for (unsigned int i = 0; i < app->nr_lcores; i++) {
+		*cycles += __atomic_load_n(&app->lcores[i].busy_cycles, __ATOMIC_RELAXED);
+		*packets += __atomic_load_n(&app->lcores[i].busy_packets, __ATOMIC_RELAXED);
+	}
+}
+
 int forward_start(struct app *app)
 {
 	if (app->forwarding) {
@@ -159,6 +168,7 @@ int forward_start(struct app *app)
 		return -1;
 	for (unsigned int i = 0; i < app->nr_ports; i++)
 		forward_base(app, i);
+	busy_sums(app, &app->busy_cycles_base, &app->busy_packets_base);
 	app->forwarding = true;
 	hang(app, true);
 	if (app_settle(app)) {
@@ -215,6 +225,17 @@ static void stream_base_take(const struct app *app, struct stream *s)
 {
 	stream_counts(app, s, &s->base.rx_packets, &s->base.tx_packets);
 	s->base.dropped = __atomic_load_n(&s->dropped, __ATOMIC_RELAXED);
+}
+
+static void show_cycles(const struct app *app)
+{
+	uint64_t cycles, packets;
+
+	busy_sums(app, &cycles, &packets);
+	cycles -= app->busy_cycles_base;
+	packets -= app->busy_packets_base;
+	if (lcore_records() && packets)
+		format_cycles(stdout, cycles, packets);
 }
 
 void forward_base(struct app *app, unsigned int port)
@@ -276,6 +297,7 @@ void forward_show_stats(struct app *app)
 		all.tx_dropped += one.tx_dropped;
 	}
 	format_forward_all(stdout, &all);
+	show_cycles(app);
 }
 
 void forward_show_config(struct app *app)

@@ -17,6 +17,18 @@ struct pass {
 	unsigned int work;
 };
 
+static bool recording; /* relaxed: a poll more or less does not matter */
+
+void lcore_record(bool on)
+{
+	__atomic_store_n(&recording, on, __ATOMIC_RELAXED);
+}
+
+bool lcore_records(void)
+{
+	return __atomic_load_n(&recording, __ATOMIC_RELAXED);
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -25,9 +37,24 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-/* Poll what wants to be polled by us, and lose what was taken from us. */
-static void poll_napis(struct lcore_set *set, struct pass *p)
+static int poll_recorded(struct lcore *lc, struct napi_struct *n)
 {
+	uint64_t begin = __builtin_ia32_rdtsc();
+	int work = unapi_napi_poll(n, NAPI_POLL_WEIGHT);
+
+	if (work > 0) {
+		__atomic_store_n(&lc->busy_cycles, lc->busy_cycles + __builtin_ia32_rdtsc() - begin,
+				 __ATOMIC_RELAXED);
+		__atomic_store_n(&lc->busy_packets, lc->busy_packets + (uint64_t)work, __ATOMIC_RELAXED);
+	}
+	return work;
+}
+
+/* Poll what wants to be polled by us, and lose what was taken from us. */
+static void poll_napis(struct lcore *lc, struct pass *p)
+{
+	struct lcore_set *set = lc->set;
+
 	for (unsigned int i = 0; i < set->nr_napis; i++) {
 		struct lcore_napi *ln = &set->napis[i];
 		int work;
@@ -41,7 +68,8 @@ static void poll_napis(struct lcore_set *set, struct pass *p)
 			}
 			ln->owned = true;
 		}
-		work = unapi_napi_poll(ln->napi, NAPI_POLL_WEIGHT);
+		work = lcore_records() ? poll_recorded(lc, ln->napi)
+				       : unapi_napi_poll(ln->napi, NAPI_POLL_WEIGHT);
 		if (work < 0)
 			ln->owned = false; /* handed over: the next pass sees why */
 		else
@@ -136,7 +164,7 @@ static void *lcore_main(void *arg)
 				break;
 			continue; /* a pause ends with another set */
 		}
-		poll_napis(lc->set, &pass);
+		poll_napis(lc, &pass);
 		send(lc->set, &pass);
 		if (!owns_any(lc->set) && !lc->set->nr_senders) {
 			/*

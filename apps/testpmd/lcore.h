@@ -40,7 +40,10 @@ struct lcore {
 	pthread_t thread;
 
 	struct lcore_set *set; /* the thread's */
-	bool failed;	       /* the context could not be run; told once */
+	/* TSC cycles of polls that brought packets, and these packets, while they are recorded; the thread's,
+	 * relaxed */
+	uint64_t busy_cycles, busy_packets;
+	bool failed; /* the context could not be run; told once */
 
 	pthread_mutex_t lock;	   /* guards what follows; asked is also read without it */
 	pthread_cond_t cond;	   /* a set was given, or taken */
@@ -55,6 +58,9 @@ int lcore_start(struct lcore *lc, unsigned int core, bool pin);
 void lcore_give(struct lcore *lc, struct lcore_set *set);
 /** lcore_kick() - look again at which instances want to be polled */
 void lcore_kick(struct lcore *lc);
+/** lcore_record() - record what polls in mode busy cost, on all lcores, or stop it. Any thread */
+void lcore_record(bool on);
+bool lcore_records(void);
 /** lcore_cpu_ns() - CPU time the thread has taken */
 uint64_t lcore_cpu_ns(const struct lcore *lc);
 /** lcore_stop() - end the thread and the context. No instance has it as its home any more */
