@@ -151,5 +151,8 @@ int main(int argc, char **argv)
 		fail("buffers are missing at the end");
 	printf("%.2f %.2f\n", median(b.take + b.warm, b.batches - b.warm),
 	       median(b.give + b.warm, b.batches - b.warm));
+	free(b.line);
+	free(b.take);
+	free(b.give);
 	return page_pool_destroy(b.pool);
 }

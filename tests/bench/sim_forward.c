@@ -132,16 +132,13 @@ static bool parse(struct bench *b, int argc, char **argv, char *spec, size_t siz
 
 int main(int argc, char **argv)
 {
-	struct bench *b = aligned_alloc(UNAPI_CACHELINE, (sizeof(*b) + UNAPI_CACHELINE - 1) /
-								 UNAPI_CACHELINE * UNAPI_CACHELINE);
+	static struct bench bench __cacheline_aligned;
+	struct bench *b = &bench;
 	struct simrig_figures last;
 	unsigned int missing;
 	char spec[256];
 	pthread_t t;
 
-	if (!b)
-		return 1;
-	memset(b, 0, sizeof(*b));
 	if (!parse(b, argc, argv, spec, sizeof(spec))) {
 		fprintf(stderr, "usage: sim_forward interrupt|deferred|threaded|threaded-busy|caller "
 				"QUEUES RATE MS [OPTIONS]\n");

@@ -149,8 +149,8 @@ static bool report(struct soak *s, const struct simrig_figures *f, unsigned int 
 
 int main(int argc, char **argv)
 {
-	struct soak *s = aligned_alloc(UNAPI_CACHELINE, (sizeof(*s) + UNAPI_CACHELINE - 1) / UNAPI_CACHELINE *
-								UNAPI_CACHELINE);
+	static struct soak soak __cacheline_aligned;
+	struct soak *s = &soak;
 	unsigned int queues = argc > 2 ? (unsigned int)strtoul(argv[2], NULL, 0) : 4, missing;
 	const char *options = argc > 3 ? argv[3] : "doorbell=mmap";
 	struct simrig_figures last;
@@ -159,8 +159,6 @@ int main(int argc, char **argv)
 	pthread_t t;
 	double took;
 
-	if (!s)
-		return 1;
 	*s = (struct soak){.count = argc > 1 ? strtoull(argv[1], NULL, 0) : 0,
 			   .random = argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 0) : 1};
 	if (!s->count || !queues || queues > 9) { /* up to 9 every queue has an instance of its own */

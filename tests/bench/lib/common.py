@@ -29,6 +29,8 @@ def run(command, **more):
         fail(f"{command[0]} is not installed")
     except subprocess.TimeoutExpired as late:
         fail(f"{' '.join(command)}: no end after {late.timeout} s")
+    if "debuginfo reader" in done.stderr:
+        fail("valgrind cannot read what this compiler writes for debuggers; build by gcc to count instructions")
     if done.returncode:
         fail(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip() or done.returncode}")
     return done.stdout
