@@ -29,7 +29,8 @@ struct cmd {
 };
 
 /* The families, each ended by an entry without syntax. */
-extern const struct cmd cmds_control[], cmds_show[], cmds_napi_show[], cmds_set[], cmds_napi[], cmds_port[];
+extern const struct cmd cmds_control[], cmds_show[], cmds_napi_show[], cmds_set[], cmds_napi[], cmds_gro[],
+	cmds_port[];
 
 /** cmd_find() - the command a line is, its words in @args (CMD_WORDS). Cuts the line at blanks. NULL: none
  * is, and @why has the line that says so; "" for a line with nothing in it */
@@ -40,6 +41,9 @@ unsigned int cmd_complete(const char *line, size_t len, char words[][24], unsign
 
 /** cmd_next() - each command in turn; NULL begins, and ends */
 const struct cmd *cmd_next(const struct cmd *c);
+
+/** gro_name() - how a set of UNAPI_GRO_* is typed */
+const char *gro_name(unsigned int protocols);
 
 /** cmd_ports() - call @fn for the port of this number, or every port of "all" that is not closed; says so if
  * there is none */

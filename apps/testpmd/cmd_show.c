@@ -36,6 +36,7 @@ static void port_info(struct app *app, struct port *port)
 	printf("Autoneg status: %s\n", link.autoneg ? "On" : "Off");
 	printf("MTU: %u\n", info.mtu);
 	printf("Promiscuous mode: %s\n", info.promisc ? "enabled" : "disabled");
+	printf("GRO: %s\n", gro_name(unapi_dev_gro(port->dev)));
 	printf("Current number of RX queues: %u\n", info.rxq);
 	printf("Max possible RX queues: %u\n", info.max_rxq);
 	printf("Number of RXDs per queue: %u\n", info.rxd);

@@ -82,6 +82,7 @@ static int configure(struct port *port, const struct options *opt, unsigned int 
 		.rxd = opt->rxd,
 		.txd = opt->txd,
 		.rx_batch = opt->burst < UNAPI_MAX_FRAGS ? UNAPI_MAX_FRAGS : opt->burst,
+		.gro = port->gro_room,
 		.ctx = port->ctx,
 		.nr_ctx = nr_lcores,
 	};
@@ -112,6 +113,24 @@ int port_open(struct port *port, const struct options *opt, struct lcore *lcores
 	memcpy(port->mac, info.mac, sizeof(port->mac));
 	port->promisc = true; /* as in DPDK's testpmd: what others address is forwarded too */
 	return configure(port, opt, nr_lcores);
+}
+
+int port_make_gro_room(struct port *port, const struct options *opt, unsigned int nr_lcores)
+{
+	enum unapi_poll_mode *modes = port->modes;
+	unsigned int nr_modes = port->nr_napi;
+	int rc;
+
+	free(port->slots);
+	port->slots = NULL;
+	port->modes = NULL;
+	port->gro_room = true;
+	rc = configure(port, opt, nr_lcores);
+	/* The instances are new, and as many as before. */
+	for (unsigned int i = 0; !rc && i < nr_modes && i < port->nr_napi; i++)
+		port->modes[i] = modes[i];
+	free(modes);
+	return rc;
 }
 
 int port_start(struct port *port)

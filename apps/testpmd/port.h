@@ -26,6 +26,7 @@ struct port {
 	struct net_device *dev;
 	uint8_t mac[6];
 	unsigned int rxq, txq;
+	bool gro_room;	       /* its page pools are made for GRO */
 	struct rx_slot *slots; /* one a receive queue */
 	unsigned int nr_napi;
 	enum unapi_poll_mode *modes; /* asked for by the user, one an instance; kept over stop and start */
@@ -48,6 +49,8 @@ struct port {
  */
 int port_open(struct port *port, const struct options *opt, struct lcore *lcores, unsigned int nr_lcores,
 	      unsigned int first);
+/** port_make_gro_room() - configure a stopped port again, its page pools larger */
+int port_make_gro_room(struct port *port, const struct options *opt, unsigned int nr_lcores);
 /** port_start() - and ask for the poll modes that its instances had */
 int port_start(struct port *port);
 int port_stop(struct port *port);

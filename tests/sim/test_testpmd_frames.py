@@ -171,4 +171,5 @@ def txonly(directory):
     pmd.ended_well()
 
 
-main(io_between_two, three_ports, mac, macswap, icmpecho, txonly)
+if __name__ == "__main__":
+    main(io_between_two, three_ports, mac, macswap, icmpecho, txonly)

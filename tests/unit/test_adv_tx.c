@@ -427,6 +427,35 @@ static void test_mixture(void **state)
 	rig_free(g);
 }
 
+/* A super-packet ends the burst, with room or without: counted, untouched, and the caller's, who gets what
+ * lies behind it sent by another burst. */
+static void test_super_packets(void **state)
+{
+	struct rig *g = rig_new(true);
+	struct unapi_pkt p[1 + 17 + 2], before[17];
+
+	make(g, &p[0], 1);
+	make(g, &p[1], 17);
+	make_singles(g, &p[18], 2);
+	p[1].flags |= UNAPI_PKT_GRO;
+	memcpy(before, &p[1], sizeof(before));
+	assert_int_equal(adv_tx_burst(&g->t.q, p, 20), 1);
+	assert_int_equal(g->t.q.stats.gso_refused, 1);
+	assert_int_equal(g->t.q.stats.errors, 0);
+	assert_int_equal(g->t.q.stats.stop, 0); /* the ring was not full */
+	assert_memory_equal(&p[1], before, sizeof(before));
+	assert_int_equal(adv_tx_burst(&g->t.q, p + 1, 19), 0);
+	assert_int_equal(g->t.q.stats.gso_refused, 2);
+	assert_int_equal(adv_tx_burst(&g->t.q, p + 18, 2), 2);
+	assert_int_equal(g->t.q.stats.packets, 3);
+	assert_int_equal(g->t.q.stats.wake, 0);
+	assert_int_equal(device_sends(g, ALL), 3);
+	adv_tx_clean(&g->t.q);
+	assert_int_equal(pool_inflight(g->pool), 17);
+	unapi_pkt_free_bulk(p + 1, 17);
+	rig_free(g);
+}
+
 /* Stopped with packets in flight, the ring gives all back, and works as new. */
 static void test_reset(void **state)
 {
@@ -468,6 +497,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_vlan),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_mixture),
+		cmocka_unit_test(test_super_packets),
 		cmocka_unit_test(test_reset),
 	};
 

@@ -28,8 +28,11 @@ struct unapi_pool_view unapi_pool_views[UNAPI_MAX_POOLS] = {
 
 unsigned int unapi_tx_burst(struct unapi_txq *txq, struct unapi_pkt *pkts, unsigned int n)
 {
-	unsigned int take = n < room ? n : room;
+	unsigned int take = 0;
 
+	/* as a queue without TSO: nothing from a super-packet on */
+	while (take < n && take < room && !(pkts[take].flags & UNAPI_PKT_GRO))
+		take++;
 	memcpy(sent + nr_sent, pkts, take * sizeof(*pkts));
 	nr_sent += take;
 	room -= take;
@@ -294,6 +297,39 @@ static void rxonly_frees(void **state)
 	assert_int_equal(stream.dropped, 0);
 }
 
+/* Super-packets are dropped, each counted once; what lies between and behind is sent, and nothing is tried
+ * for ever. */
+static void io_drops_super_packets(void **state)
+{
+	static const uint16_t flags[] = {0,
+					 UNAPI_PKT_GRO | UNAPI_PKT_MORE,
+					 UNAPI_PKT_MORE,
+					 0,
+					 0,
+					 0,
+					 UNAPI_PKT_GRO | UNAPI_PKT_MORE,
+					 0,
+					 UNAPI_PKT_GRO | UNAPI_PKT_MORE,
+					 0};
+
+	for (unsigned int n = 6; n <= 10; n += 4)
+		for (room = 0; room <= 3; room++) {
+			unsigned int had = room, supers = n == 6 ? 1 : 3;
+
+			nr_sent = nr_freed = 0;
+			stream.dropped = 0;
+			for (unsigned int i = 0; i < n; i++)
+				pkts[i] = (struct unapi_pkt){.buf = i, .flags = flags[i], .len = 60};
+			fwd_io.rx(&stream, pkts, n);
+			assert_int_equal(nr_sent, had);
+			assert_int_equal(nr_sent + nr_freed, n);
+			for (unsigned int i = 0; i < nr_sent; i++)
+				assert_int_equal(sent[i].flags, 0);
+			assert_int_equal(stream.dropped, supers + 3 - had);
+			room = had;
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup(macswap_swaps, fresh),
 		cmocka_unit_test_setup(full_ring_drops_the_rest, fresh),
 		cmocka_unit_test_setup(rxonly_frees, fresh),
+		cmocka_unit_test_setup(io_drops_super_packets, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
