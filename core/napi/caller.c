@@ -132,9 +132,6 @@ int unapi_napi_poll(struct napi_struct *n, int budget)
 	work = napi_poll_result(t, n, n->poll(n, budget), budget);
 	t->polling = NULL;
 	probe_napi_poll(n, work, budget);
-	/* No completion will: so as one would. */
-	if (unlikely(n->gro))
-		napi_gro_flush(t, n, work < budget && !READ_ONCE(n->gro_flush_timeout));
 	/* release: napi_synchronize() */
 	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE);
 	ledger_work(n, work, budget);

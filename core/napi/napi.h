@@ -76,8 +76,8 @@ int unapi_napi_pause(struct napi_struct *n, void (*fn)(struct napi_struct *n, vo
  * thread counts as polling); "old" are packets held since before the present millisecond.
  *
  * All is flushed when a poll completes without a timeout, and by a disable or a pause; what is old by a
- * completion with a timeout, and by a poll that used its budget. A busy loop's polls flush nothing until it
- * stops, as in the kernel; an application's (unapi_napi_poll()) do as if they completed.
+ * completion with a timeout, and by a poll that used its budget. While an application polls (busy loop or
+ * unapi_napi_poll()) nothing completes, and nothing is flushed here; after that one poll completes.
  */
 struct unapi_gro_ops {
 	bool (*held)(struct napi_struct *n);

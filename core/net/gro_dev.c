@@ -62,6 +62,21 @@ static const struct unapi_gro_ops gro_ops = {
 	.flush_all = flush_all,
 };
 
+/*
+ * The poll method while GRO is on. An application that polls by itself completes nothing, so its polls
+ * deliver as a completion would: all, or with a timeout what is old. Whether it is one is looked at before:
+ * after the poll the instance may be somebody else's, but not if such an application has it.
+ */
+static int poll_and_flush(struct napi_struct *n, int budget)
+{
+	bool caller = READ_ONCE(n->state) & NAPIF(UNAPI_STATE_CALLER);
+	int work = channel_of(n)->poll(n, budget);
+
+	if (caller)
+		flush(n, work >= budget || READ_ONCE(n->gro_flush_timeout));
+	return work;
+}
+
 void netdev_gro_route(struct rx_queue *q)
 {
 	bool on = q->gro && q->dev->gro;
@@ -80,6 +95,9 @@ static void apply(struct napi_struct *n, void *arg)
 		gro_set_protocols(ch->rx[i]->gro, ch->dev->gro);
 		netdev_gro_route(ch->rx[i]);
 	}
+	if (!ch->poll)
+		ch->poll = n->poll;
+	n->poll = ch->dev->gro ? poll_and_flush : ch->poll;
 	n->gro = ch->dev->gro ? &gro_ops : NULL;
 }
 

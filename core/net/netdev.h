@@ -85,6 +85,7 @@ struct channel {
 	struct rx_queue *rx[NETDEV_MAX_QUEUES];
 	struct unapi_txq *tx[NETDEV_MAX_QUEUES];
 	struct unapi_txq *produced; /* transmit queues whose producer this instance is; see txq.c */
+	napi_poll_fn poll;	    /* the driver's, while software GRO has taken its place */
 	struct gate walk;	    /* whoever walks @produced is inside; open while the instance exists */
 };
 
