@@ -14,9 +14,9 @@ int stats_directory(char *path, size_t size)
 
 	if (given && given[0] == '/')
 		len = snprintf(path, size, "%s", given);
-	else if (!geteuid())
+	else if (!geteuid() && !access("/run", W_OK))
 		len = snprintf(path, size, "/run/unapi");
-	else if (run && run[0] == '/')
+	else if (geteuid() && run && run[0] == '/' && !access(run, W_OK))
 		len = snprintf(path, size, "%s/unapi", run);
 	else
 		len = snprintf(path, size, "/tmp/unapi-%u", geteuid());

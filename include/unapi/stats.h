@@ -28,7 +28,7 @@ UNAPI_API char *unapi_napi_report(struct napi_struct *n);
  * @ctx: the context that serves it, between its polls. A reader costs it a report at most every 100 ms, so
  *       better one whose thread has nothing else to do
  * @path: the socket's path; NULL: where unapi-napi-top looks for this process: PID.stats in /run/unapi for
- *        root, in $XDG_RUNTIME_DIR/unapi or /tmp/unapi-UID for others
+ *        root, in $XDG_RUNTIME_DIR/unapi for others, or else in /tmp/unapi-UID
  *
  * Only the process's own user and root are answered. No reader is ever waited for. What an earlier process
  * left at @path is replaced. -EADDRINUSE: another process serves there; -EPERM: the directory belongs to

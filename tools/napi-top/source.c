@@ -85,19 +85,30 @@ static int refused(const char *path, char *why, size_t size)
 	}
 }
 
-/* All sockets that this user may look at. */
+static void look_in(glob_t *found, const char *dir)
+{
+	char pattern[192];
+
+	snprintf(pattern, sizeof(pattern), "%s/[0-9]*" STATS_SUFFIX, dir);
+	glob(pattern, found->gl_pathc ? GLOB_APPEND : 0, NULL, found);
+}
+
+/* All sockets that this user may look at. Where a process made its own depends on its environment. */
 static int list(glob_t *found, char *why, size_t size)
 {
-	char dir[128], pattern[160];
+	char dir[128], more[64];
 
 	memset(found, 0, sizeof(*found));
 	if (stats_directory(dir, sizeof(dir)))
 		return say(why, size, "the directory for statistics sockets has too long a name");
-	snprintf(pattern, sizeof(pattern), "%s/[0-9]*" STATS_SUFFIX, dir);
-	glob(pattern, 0, NULL, found);
-	if (!geteuid() && !getenv("UNAPI_RUN_DIR")) {
-		glob("/run/user/*/unapi/[0-9]*" STATS_SUFFIX, GLOB_APPEND, NULL, found);
-		glob("/tmp/unapi-*/[0-9]*" STATS_SUFFIX, GLOB_APPEND, NULL, found);
+	look_in(found, dir);
+	if (!getenv("UNAPI_RUN_DIR")) {
+		if (geteuid())
+			snprintf(more, sizeof(more), "/run/user/%u/unapi", geteuid());
+		look_in(found, geteuid() ? more : "/run/user/*/unapi");
+		if (geteuid())
+			snprintf(more, sizeof(more), "/tmp/unapi-%u", geteuid());
+		look_in(found, geteuid() ? more : "/tmp/unapi-*");
 	}
 	if (!found->gl_pathc)
 		say(why, size,
@@ -105,6 +116,15 @@ static int list(glob_t *found, char *why, size_t size)
 		    "unapi_stats_serve()",
 		    dir);
 	return 0;
+}
+
+/* The same directory may have been looked into twice. */
+static bool seen(const glob_t *found, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!strcmp(found->gl_pathv[k], found->gl_pathv[i]))
+			return true;
+	return false;
 }
 
 static pid_t pid_of(const char *path)
@@ -140,6 +160,25 @@ static void add_name(char *names, size_t size, pid_t pid)
 	snprintf(names + used, size - used, "%s%d (%s)", used ? ", " : "", (int)pid, comm);
 }
 
+/* What a process of ours that was killed has left. Others' directories are not to be trusted. */
+static void remove_left(const char *path)
+{
+	struct stat st;
+
+	if (is_gone(pid_of(path)) && !lstat(path, &st) && S_ISSOCK(st.st_mode) && st.st_uid == geteuid())
+		unlink(path);
+	errno = ECONNREFUSED;
+}
+
+/* In /tmp anybody may have put something in our way. */
+static bool is_ours(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && (!geteuid() || peer.uid == geteuid());
+}
+
 /* The process with this id, or the only one. What a process that was killed left behind goes. */
 static int open_found(struct source *s, const glob_t *found, pid_t pid, char *why, size_t size)
 {
@@ -150,13 +189,17 @@ static int open_found(struct source *s, const glob_t *found, pid_t pid, char *wh
 		const char *path = found->gl_pathv[i];
 		int fd;
 
-		if (pid && pid_of(path) != pid)
+		if (seen(found, i) || (pid && pid_of(path) != pid))
 			continue;
 		fd = connect_to(path);
 		if (fd < 0) {
+			if (errno == ECONNREFUSED)
+				remove_left(path);
 			refused(path, why, size);
-			if (errno == ECONNREFUSED && is_gone(pid_of(path)))
-				unlink(path);
+			continue;
+		}
+		if (!is_ours(fd)) {
+			close(fd);
 			continue;
 		}
 		if (open++)
