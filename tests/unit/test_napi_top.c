@@ -78,6 +78,17 @@ static void rates(void **state)
 	is_about(t.contexts[0].napis[0].cpu, 30);
 	top_free(&t);
 
+	/* the thread got the CPU for a third of the time that its polls took */
+	json_object_set_new(json_array_get(json_object_get(b, "contexts"), 0), "cpu_ns",
+			    json_integer(1200000000));
+	assert_int_equal(top_between(&t, a, b, SORT_CPU), 0);
+	is_about(t.contexts[0].cpu, 10);
+	is_about(t.contexts[0].cpu_by[BY_INTERRUPT], 10);
+	is_about(t.contexts[0].napis[0].cpu, 10);
+	is_about(t.contexts[0].napis[0].cpu_by[BY_INTERRUPT], 10);
+	is_about(t.contexts[0].other, 0);
+	top_free(&t);
+
 	/* the same report twice has no rates, nor has one of before */
 	assert_int_equal(top_between(&t, b, b, SORT_CPU), -1);
 	json_decref(a);

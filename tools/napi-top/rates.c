@@ -92,6 +92,19 @@ static void napi_between(struct napi_rates *r, const json_t *before, const json_
 	r->per_poll = polls > empty ? packets / (polls - empty) : 0;
 }
 
+/* Polls are timed by the clock on the wall. Where that makes more than the thread's CPU time, the thread had
+ * to wait for its CPU, in the middle of any poll alike. */
+static void scale(struct context_rates *r, double factor)
+{
+	for (int c = 0; c < NR_CAUSES; c++)
+		r->cpu_by[c] *= factor;
+	for (unsigned int i = 0; i < r->nr_napis; i++) {
+		r->napis[i].cpu *= factor;
+		for (int c = 0; c < NR_CAUSES; c++)
+			r->napis[i].cpu_by[c] *= factor;
+	}
+}
+
 static int context_between(struct context_rates *r, const json_t *before, const json_t *now,
 			   struct earlier *napis, double seconds)
 {
@@ -115,7 +128,10 @@ static int context_between(struct context_rates *r, const json_t *before, const 
 	/* Another thread's CPU time began with another number. */
 	if (number(before, "tid") == number(now, "tid"))
 		r->cpu = since(before, now, "cpu_ns") / seconds / 1e7;
-	r->other = r->cpu > charged ? r->cpu - charged : 0;
+	if (r->cpu > 0 && charged > r->cpu)
+		scale(r, r->cpu / charged);
+	else
+		r->other = r->cpu > charged ? r->cpu - charged : 0;
 	r->waits = since(before, now, "waits") / seconds;
 	r->wakeups = since(before, now, "wakeups") / seconds;
 	r->squeezes = since(before, now, "time_squeeze") / seconds;
