@@ -139,7 +139,7 @@ void timers_arm_fd(struct unapi_context *c);
 void napi_thread_poll(struct unapi_context *c);
 /* Begin and end of being enabled, at rest: get the thread that is asked for, and its bits. */
 int napi_thread_enable(struct napi_struct *n);
-/* End the thread, if there is one. At rest. */
+/* End the thread, if there is one, and free its context. Before the instance is gone. */
 void napi_thread_free(struct napi_struct *n);
 /* -EDEADLK on the instance's own thread. */
 int napi_refuse_own_thread(const struct napi_struct *n, const char *what);

@@ -114,25 +114,31 @@ static int apply_conf(const struct napi_struct *n, pthread_t thread, const struc
 	return 0;
 }
 
-static int new_thread(const struct napi_struct *n, struct unapi_context **out)
+/*
+ * A thread in a private context, which is kept when the thread ends, for the next one, and goes with the
+ * instance: whoever scheduled it last may still be about to wake that context, long after the poll that it
+ * asked for.
+ */
+static int new_thread(struct napi_struct *n, struct unapi_context **out)
 {
 	struct unapi_context_conf conf = {.name = n->name};
-	struct unapi_context *c;
+	struct unapi_context *c = n->parked;
 	uint64_t nap = 0;
-	int rc = unapi_context_create(&conf, &c);
+	int rc = c ? 0 : unapi_context_create(&conf, &c);
 
 	if (rc)
 		return unapi_fail_at(rc, "%s: a thread of its own", n->name);
-	c->instance = (struct napi_struct *)n;
+	n->parked = c;
+	c->instance = n;
 	rc = unapi_context_start(c, -1);
-	if (!rc) {
-		/* Not before it has the context: nobody else shall run it for a moment. */
-		while (!__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE))
-			napi_nap(&nap, UINT64_MAX);
-		rc = apply_conf(n, c->thread, &n->thread_conf);
-	}
+	if (rc)
+		return unapi_fail_at(rc, "%s: a thread of its own", n->name);
+	/* Not before it has the context: nobody else shall run it for a moment. */
+	while (!__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE))
+		napi_nap(&nap, UINT64_MAX);
+	rc = apply_conf(n, c->thread, &n->thread_conf);
 	if (rc) {
-		unapi_context_destroy(c);
+		unapi_context_stop(c);
 		return unapi_fail_at(rc, "%s: a thread of its own", n->name);
 	}
 	*out = c;
@@ -148,7 +154,8 @@ static void keep_thread(struct napi_struct *n, struct unapi_context *own)
 	name_thread(n);
 }
 
-void napi_thread_free(struct napi_struct *n)
+/* The thread ends, its context stays parked. */
+static void end_own_thread(struct napi_struct *n)
 {
 	struct unapi_context *own = n->own;
 
@@ -160,7 +167,14 @@ void napi_thread_free(struct napi_struct *n)
 	n->home->nr_away--;
 	WRITE_ONCE(n->own, NULL);
 	pthread_mutex_unlock(&napi_control_lock);
-	unapi_context_destroy(own);
+	unapi_context_stop(own);
+}
+
+void napi_thread_free(struct napi_struct *n)
+{
+	end_own_thread(n);
+	unapi_context_destroy(n->parked);
+	n->parked = NULL;
 }
 
 int napi_thread_enable(struct napi_struct *n)
@@ -192,7 +206,7 @@ static int begin_thread(struct napi_struct *n, enum netdev_napi_threaded threade
 		return rc;
 	rc = napi_take(n, "set threaded", NAPI_CONTROL_TIMEOUT_NS);
 	if (rc) {
-		unapi_context_destroy(own);
+		unapi_context_stop(own);
 		return rc;
 	}
 	keep_thread(n, own);
@@ -200,7 +214,7 @@ static int begin_thread(struct napi_struct *n, enum netdev_napi_threaded threade
 	rc = napi_resume_in(n, own);
 	if (rc) {
 		WRITE_ONCE(n->threaded, NETDEV_NAPI_THREADED_DISABLED);
-		napi_thread_free(n);
+		end_own_thread(n);
 	}
 	return rc;
 }
@@ -217,7 +231,7 @@ static int end_thread(struct napi_struct *n)
 	if (rc)
 		napi_set_threaded(n, before);
 	else
-		napi_thread_free(n);
+		end_own_thread(n);
 	return rc;
 }
 
@@ -242,7 +256,7 @@ static int change_threaded(struct napi_struct *n, enum netdev_napi_threaded thre
 		/* A thread that is wanted comes with napi_enable(), which gives it its name. */
 		WRITE_ONCE(n->threaded, threaded);
 		if (!threaded)
-			napi_thread_free(n);
+			end_own_thread(n);
 		return 0;
 	}
 	if (threaded && !n->own)

@@ -171,6 +171,7 @@ struct napi_struct {
 	struct list_head ctx_list;	    /* instances in the same context; guarded by the control lock */
 	struct unapi_context *home;	    /* its context while it has no thread of its own; control lock */
 	struct unapi_context *own;	    /* its thread's context, NULL without one; control lock */
+	struct unapi_context *parked;	    /* that context, also after the thread's end; control */
 	struct unapi_thread_conf thread_conf;
 };
 

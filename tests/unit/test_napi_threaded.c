@@ -379,6 +379,30 @@ static void home_changes(void **state)
 	rig_close(&r);
 }
 
+/* Who schedules an instance hands it over, and then wakes the thread that has it. Meanwhile it may have been
+ * polled, and have lost that thread. */
+static void late_wake_up(void **state)
+{
+	struct unapi_context *own;
+	struct rig r;
+
+	rig_open(&r);
+	r.f.after_complete = NULL;
+	assert_int_equal(napi_enable(&r.f.n), 0);
+	assert_int_equal(napi_set_threaded(&r.f.n, NETDEV_NAPI_THREADED_ENABLED), 0);
+	own = r.f.n.ctx;
+	assert_int_equal(napi_set_threaded(&r.f.n, NETDEV_NAPI_THREADED_DISABLED), 0);
+	if (inbox_must_wake(&own->inbox))
+		context_wake_fd(own);
+	/* the next thread gets over that */
+	assert_int_equal(napi_set_threaded(&r.f.n, NETDEV_NAPI_THREADED_ENABLED), 0);
+	assert_ptr_equal(r.f.n.ctx, own);
+	WRITE_ONCE(r.f.after_complete, tell);
+	napi_schedule(&r.f.n);
+	sem_wait(&completed);
+	rig_close(&r);
+}
+
 static int ticked;
 
 static void tick(struct unapi_tick *t)
@@ -428,6 +452,7 @@ int main(void)
 		cmocka_unit_test(no_thread),
 		cmocka_unit_test(pinned),
 		cmocka_unit_test(home_changes),
+		cmocka_unit_test(late_wake_up),
 		cmocka_unit_test(ticks),
 	};
 
