@@ -3,7 +3,7 @@
 #include "core/napi/internal.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <time.h>
 
 #define NAP_MIN_NS (20 * NSEC_PER_USEC)
 #define NAP_MAX_NS (200 * NSEC_PER_USEC)
@@ -27,8 +27,8 @@ bool napi_nap(uint64_t *nap, uint64_t deadline)
 	if (*nap > NAP_MAX_NS)
 		*nap = NAP_MAX_NS;
 	unapi_clock_sleep(*nap < deadline - now ? *nap : deadline - now);
-	if (unapi_virtual_now)
-		sched_yield(); /* what is waited for takes real time */
+	if (unlikely(unapi_virtual_now)) /* what is waited for takes real time */
+		nanosleep(&(struct timespec){.tv_nsec = NAP_MIN_NS}, NULL);
 	return true;
 }
 

@@ -135,7 +135,7 @@ static void everything(void **state)
 	while (__atomic_load_n(&d.taken, __ATOMIC_SEQ_CST) != d.posted ||
 	       __atomic_load_n(&d.masked, __ATOMIC_SEQ_CST))
 		sched_yield();
-	assert_true(d.n.timer.fires > 0);
+	assert_true(READ_ONCE(d.n.timer.fires) > 0);
 	assert_int_equal(d.n.stats.violations, 0);
 	assert_int_equal(napi_disable(&d.n), 0);
 	assert_int_equal(unapi_napi_del(&d.n), 0);
