@@ -124,6 +124,7 @@ static void reasons_tcp(void **state)
 	AFTER(true, "a gap", .seq = 1101);
 	AFTER(true, "again", .seq = 1000);
 	AFTER(true, "acknowledges more", .ack = 1);
+	AFTER(true, "acknowledges much more", .ack = 1u << 24);
 	AFTER(true, "window", .window = 511);
 	AFTER(true, "longer", .len = 101);
 	AFTER(true, "congestion experienced", .flags = ACK | 0x40);
