@@ -255,11 +255,14 @@ static __attribute__((noinline)) uint32_t gather(struct adv_rx_ring *r, struct a
 
 	taken(r, did);
 	while (n < max && done < budget) {
-		k = take_run(r, n, min2(max - n, budget - done));
-		n += k;
-		done += k;
-		if (n == max || done == budget)
-			break;
+		/* A look at one first: of packets of several fragments many may follow each other. */
+		if (given(r) && adv_simple_len_less_one(adv_fetch(&r->desc[r->next])) < r->max_len) {
+			k = take_run(r, n, min2(max - n, budget - done));
+			n += k;
+			done += k;
+			if (k) /* or the device has changed it meanwhile */
+				continue;
+		}
 		got = take_any(r, r->pkts + n, r->meta ? r->meta + n : NULL, max - n);
 		if (got < 0)
 			break;

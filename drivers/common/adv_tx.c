@@ -279,7 +279,7 @@ static __attribute__((noinline)) unsigned int put_any(struct adv_tx_ring *t, con
 	unsigned int i = 0;
 
 	while (i < n) {
-		uint32_t k = put_run_of_simple(t, pkts + i, n - i);
+		uint32_t k = pkts[i].flags ? 0 : put_run_of_simple(t, pkts + i, n - i);
 
 		if (!k)
 			k = put_packet(t, pkts + i, n - i);
