@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The invariants of doc/napi-races.md, by number, on a virtual clock but for the first. */
+/* The invariants of doc/napi-races.md, by number, on a virtual clock but for those with threads. */
 #include "tests/unit/napi_rig.h"
 
 #include <sched.h>

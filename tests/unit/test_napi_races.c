@@ -34,11 +34,19 @@ static void two_more_by_schedule(struct fake *f)
 	assert_false(napi_schedule(&f->n));
 }
 
+static void still_owned(struct rig *r)
+{
+	r->before_unmask = NULL;
+	assert_false(r->f.unmasked);
+	assert_int_equal(rig_word(r), NAPIF_LISTED | NAPIF_SCHED);
+}
+
 static void race_event_after_the_last_ring_check(void **state)
 {
 	struct rig *r = &rig;
 
 	rig_open(r, 0, 0);
+	r->before_unmask = still_owned;
 	r->f.before_complete = two_more_by_schedule;
 	rig_event(r, 5);
 	assert_int_equal(rig_run(r), 7);

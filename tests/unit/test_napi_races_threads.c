@@ -212,6 +212,47 @@ static void race_id_lookup_against_disable(void **state)
 	rig_close(r);
 }
 
+static bool until_released(void *arg, unsigned long start)
+{
+	struct owner *o = arg;
+
+	sem_post(&o->owns);
+	while (!__atomic_load_n(&o->asked, __ATOMIC_ACQUIRE))
+		sched_yield();
+	return true;
+}
+
+static void *holder_main(void *arg)
+{
+	struct owner *o = arg;
+
+	o->rc = napi_busy_loop(o->r->f.n.napi_id, until_released, o, false, 8);
+	return NULL;
+}
+
+/* It has looked the id up and does not own: disable waits for it all the same. */
+static void race_disable_against_a_holder(void **state)
+{
+	struct owner o = {.r = &rig};
+	struct rig *r = &rig;
+	pthread_t t;
+
+	rig_open(r, 0, 0); /* the deadline is in virtual time */
+	sem_init(&o.owns, 0, 0);
+	assert_true(napi_schedule_prep(&r->f.n));
+	assert_int_equal(pthread_create(&t, NULL, holder_main, &o), 0);
+	sem_wait(&o.owns);
+	__napi_schedule(&r->f.n);
+	rig_run(r);
+	assert_int_equal(rig_word(r), NAPIF_LISTED);
+	assert_int_equal(napi_disable_timeout(&r->f.n, T), -ETIMEDOUT);
+	__atomic_store_n(&o.asked, true, __ATOMIC_RELEASE);
+	pthread_join(t, NULL);
+	assert_int_equal(o.rc, 0);
+	assert_int_equal(napi_disable_timeout(&r->f.n, T), 0);
+	rig_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +261,7 @@ int main(void)
 		cmocka_unit_test(race_thread_woken_for_another_owner),
 		cmocka_unit_test(race_threaded_off_while_owned),
 		cmocka_unit_test(race_id_lookup_against_disable),
+		cmocka_unit_test(race_disable_against_a_holder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
