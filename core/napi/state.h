@@ -55,7 +55,9 @@ static inline unsigned long napi_state_owned(unsigned long v)
  * The exchange is made even when SCHED and MISSED are both set and the word does not change: its release half
  * is what makes the event visible to the completion that consumes MISSED. An early return in that case would
  * let that completion re-poll for an older request and not see the event of this one. DISABLE is looked at
- * inside the same exchange, so that a refused request leaves no MISSED behind.
+ * inside the same exchange, so that a refused request leaves no MISSED behind. Nor is a refusal decided by
+ * the load: that may be of an older word, or made before the event is visible to others, and whoever takes
+ * DISABLE back schedules once and then has to see the event.
  */
 static inline bool napi_state_prep(unsigned long *state)
 {
@@ -63,23 +65,23 @@ static inline bool napi_state_prep(unsigned long *state)
 
 	do {
 		if (old & NAPIF_DISABLE)
-			return false;
-		new_value = old & NAPIF_SCHED ? old | NAPIF_MISSED : napi_state_owned(old);
+			new_value = old;
+		else
+			new_value = old & NAPIF_SCHED ? old | NAPIF_MISSED : napi_state_owned(old);
 	} while (!napi_state_cas(state, &old, new_value));
-	return !(old & NAPIF_SCHED);
+	return !(old & (NAPIF_DISABLE | NAPIF_SCHED));
 }
 
 /* True if it is owned (and its owner will poll once more) or being disabled. */
 static inline bool napi_state_mark_missed(unsigned long *state)
 {
-	unsigned long old = napi_state_read(state);
+	unsigned long old = napi_state_read(state), new_value;
 
 	do {
-		if (old & NAPIF_DISABLE)
-			return true;
-		if (!(old & NAPIF_SCHED))
+		if (!(old & (NAPIF_DISABLE | NAPIF_SCHED)))
 			return false;
-	} while (!napi_state_cas(state, &old, old | NAPIF_MISSED));
+		new_value = old & NAPIF_DISABLE ? old : old | NAPIF_MISSED;
+	} while (!napi_state_cas(state, &old, new_value));
 	return true;
 }
 
@@ -155,9 +157,10 @@ static inline void napi_state_rest(unsigned long *state)
 	__atomic_fetch_and(state, ~NAPIF_DISABLE, __ATOMIC_RELEASE);
 }
 
+/* Acquire, too: the poll that the caller now queues sees what requests that were refused were about. */
 static inline void napi_state_resume(unsigned long *state)
 {
-	__atomic_fetch_and(state, ~(NAPIF_DISABLE | NAPIF_NPSVC), __ATOMIC_RELEASE);
+	__atomic_fetch_and(state, ~(NAPIF_DISABLE | NAPIF_NPSVC), __ATOMIC_ACQ_REL);
 }
 
 /* False: it is not disabled. As in the kernel a MISSED that was left while it rested stays, and costs the
