@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the threads do. Compiled like the library's own code, so that races on what its rules should guard are
+ * found. */
+#include "tests/model/roles.h"
+
+/* As drivers/igb/poll.c does it. */
+int driver_poll(struct napi_struct *n, int budget)
+{
+	uint64_t left;
+	int work;
+
+	note_poll(true);
+	left = __atomic_load_n(&dev.posted, __ATOMIC_ACQUIRE) - dev.consumed;
+	work = left < (uint64_t)budget ? (int)left : budget;
+	dev.consumed += (uint64_t)work;
+	dev.answered = READ_ONCE(dev.asked);
+	if (work < budget && model_bug == DRIVER_UNMASKS_EARLY)
+		device_unmask();
+	note_poll(false);
+	if (work < budget && napi_complete_done(n, work) && model_bug != DRIVER_UNMASKS_EARLY)
+		device_unmask();
+	return work;
+}
+
+void driver_timer(struct unapi_timer *t)
+{
+	note_timer();
+	napi_watchdog(t);
+}
+
+void role_device(void *events)
+{
+	for (uintptr_t i = 0; i < (uintptr_t)events; i++) {
+		__atomic_fetch_add(&dev.posted, 1, __ATOMIC_SEQ_CST);
+		device_raise();
+	}
+}
+
+/* The poll that napi_schedule() asks for sees what was written before it. */
+void role_schedule(void *times)
+{
+	for (uintptr_t i = 0; i < (uintptr_t)times; i++) {
+		__atomic_fetch_add(&dev.asked, 1, __ATOMIC_RELAXED);
+		napi_schedule(&dev.ch.napi);
+	}
+}
+
+void role_mark_missed(void *arg)
+{
+	__atomic_fetch_add(&dev.asked, 1, __ATOMIC_RELAXED);
+	if (!napi_if_scheduled_mark_missed(&dev.ch.napi))
+		napi_schedule(&dev.ch.napi);
+}
+
+void role_disable(void *arg)
+{
+	if (napi_disable(&dev.ch.napi) == 0)
+		note_disabled(true);
+}
+
+static void restart(void)
+{
+	note_disabled(false);
+	napi_enable(&dev.ch.napi);
+	device_unmask();
+	napi_schedule(&dev.ch.napi);
+}
+
+void role_disable_in_time(void *arg)
+{
+	int rc;
+
+	note_may_be_late(true);
+	rc = napi_disable_timeout(&dev.ch.napi, NSEC_PER_SEC);
+	note_may_be_late(false);
+	if (rc == 0)
+		restart();
+}
+
+void role_restart(void *arg)
+{
+	if (napi_disable(&dev.ch.napi) == 0) {
+		note_disabled(true);
+		restart();
+	}
+}
+
+void role_move(void *arg)
+{
+	unapi_napi_set_context(&dev.ch.napi, ctx[1], UINT64_MAX);
+}
+
+static bool loop_end(void *arg, unsigned long start)
+{
+	return --*(int *)arg == 0;
+}
+
+void role_busy_loop(void *prefer)
+{
+	int tries = 2;
+
+	napi_busy_loop(NAPI_ID, loop_end, &tries, prefer, WEIGHT);
+}
+
+/* A loop of the application's, which waits for the context's descriptor among others. */
+void role_application(void *arg)
+{
+	for (;;) {
+		unapi_context_run(ctx[(uintptr_t)arg], 0);
+		os_watch(unapi_context_fd(ctx[(uintptr_t)arg]));
+	}
+}
+
+void role_caller(void *polls)
+{
+	for (;;) {
+		if (unapi_napi_wants_poll(&dev.ch.napi) && unapi_napi_poll_begin(&dev.ch.napi) == 0) {
+			for (uintptr_t i = 0; i < (uintptr_t)polls; i++) {
+				if (unapi_napi_poll(&dev.ch.napi, WEIGHT) < 0)
+					break;
+				unapi_context_run(ctx[0], 0);
+			}
+			unapi_napi_poll_end(&dev.ch.napi);
+			unapi_napi_set_mode(&dev.ch.napi, UNAPI_POLL_INTERRUPT);
+		}
+		unapi_context_run(ctx[0], -1);
+	}
+}
+
+void role_interrupt_mode(void *arg)
+{
+	unapi_napi_set_mode(&dev.ch.napi, UNAPI_POLL_INTERRUPT);
+}
+
+void role_synchronize(void *arg)
+{
+	napi_synchronize(&dev.ch.napi);
+}
+
+void role_set_threaded(void *threaded)
+{
+	napi_set_threaded(&dev.ch.napi, (enum netdev_napi_threaded)(uintptr_t)threaded);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A device and its driver, what threads do with them, and what must be true. */
+#ifndef UNAPI_TESTS_ROLES_H
+#define UNAPI_TESTS_ROLES_H
+
+/* first: the copy with bugs asks which is switched on */
+#include "tests/model/model.h"
+#include "core/napi/internal.h"
+#include "core/net/netdev.h"
+
+/* Values of model_bug. */
+enum { DRIVER_UNMASKS_EARLY = 1000 };
+
+enum { WEIGHT = 2, TIMEOUT = 1000, NAPI_ID = 8193 };
+
+struct device {
+	struct channel ch;
+	uint64_t posted;   /* events that the device has posted */
+	uint64_t asked;	   /* what a thread published before it asked for a poll */
+	uint64_t consumed; /* of @posted; the owner's */
+	uint64_t answered; /* of @asked; the owner's */
+	int vector;
+};
+
+/* One for all scenarios. */
+extern struct device dev;
+extern struct unapi_context *ctx[2];
+
+/* roles.c: instrumented like the library */
+int driver_poll(struct napi_struct *n, int budget);
+void driver_timer(struct unapi_timer *t);
+void role_device(void *events);
+void role_schedule(void *times);
+void role_mark_missed(void *arg);
+void role_disable(void *arg);
+void role_disable_in_time(void *arg); /* or not */
+void role_restart(void *arg);
+void role_move(void *arg);
+void role_busy_loop(void *prefer);
+void role_application(void *arg);
+void role_caller(void *polls);
+void role_interrupt_mode(void *arg);
+void role_synchronize(void *arg);
+void role_set_threaded(void *threaded);
+
+int os_eventfd(void);
+
+/* scenarios.c: not instrumented */
+void device_raise(void);
+void device_unmask(void);
+void note_poll(bool inside);
+void note_disabled(bool disabled);
+void note_timer(void);
+void note_may_be_late(bool may);
+
+struct role {
+	void (*fn)(void *arg);
+	uintptr_t arg;
+	const char *name;
+};
+
+struct scenario {
+	const char *name;
+	struct role roles[5];
+	unsigned int defer; /* defer_hard_irqs; gro_flush_timeout is TIMEOUT then */
+	bool foreign;	    /* the context runs in the application's loop */
+	bool poller;	    /* which is a caller-polling application's */
+	bool two;	    /* there is a second context, for moves */
+	uint8_t threaded;   /* enum netdev_napi_threaded */
+	bool time;	    /* passes */
+	uint8_t surprises;  /* at most so many - 1; 0: any number */
+};
+
+void scenario_set_up(const struct scenario *s);
+/* Everything is quiet, except that somebody busy polls if @busy: what is wrong, NULL nothing. */
+const char *scenario_at_rest(const struct scenario *s, bool busy);
+
+extern const struct scenario scenarios[];
+extern const unsigned int nr_scenarios;
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which roles meet, what is set up for them, and what must be true while they run and when all is quiet. */
+#include "tests/model/roles.h"
+
+struct device dev;
+struct unapi_context *ctx[2];
+
+/*
+ * The device's side of its vector: one step each, as hardware does it. It masks itself when it fires, and
+ * remembers a cause that comes while it is masked. What the device wrote before arrives before its interrupt.
+ */
+void model_device_raise(void);
+void model_device_raise(void)
+{
+	os_choose(1, "the device raises its interrupt");
+	os_signal(dev.vector, !w.notes.masked);
+	w.notes.pending = w.notes.masked;
+	w.notes.masked = 1;
+}
+
+void model_device_unmask(void);
+void model_device_unmask(void)
+{
+	if (w.notes.polling == me + 1)
+		model_fail("the interrupt is unmasked by an owner that has not let go");
+	os_choose(1, "the driver unmasks");
+	w.notes.masked = w.notes.pending;
+	if (w.notes.pending)
+		os_signal(dev.vector, true);
+	w.notes.pending = 0;
+}
+
+void model_note_poll(bool inside);
+void model_note_poll(bool inside)
+{
+	os_note();
+	if (inside && w.notes.polling)
+		model_fail("polled by %s and %s at once", fiber_name(w.notes.polling - 1), fiber_name(me));
+	if (inside && w.notes.disabled)
+		model_fail("polled while disabled");
+	w.notes.polling = inside ? (uint8_t)(me + 1) : 0;
+}
+
+void model_note_disabled(bool disabled);
+void model_note_disabled(bool disabled)
+{
+	os_note();
+	w.notes.disabled = disabled;
+}
+
+void model_note_timer(void);
+void model_note_timer(void)
+{
+	os_note();
+	if (w.notes.disabled)
+		model_fail("the timer fires after napi_disable() has returned");
+}
+
+void note_may_be_late(bool may)
+{
+	w.fiber[me].may_be_late = may;
+	w.fiber[me].late = false;
+}
+
+/* Statistics and what only tells humans something. */
+static void ignore(void)
+{
+	struct napi_struct *n = &dev.ch.napi;
+
+	memory_ignore(&model_bug, sizeof(model_bug));
+	memory_ignore(&unapi_virtual_now, sizeof(unapi_virtual_now));
+	memory_ignore(&n->stats, sizeof(n->stats));
+	/* A probe tells it after the poll, when it may be another's that is enabled again. */
+	memory_ignore(&n->napi_id, sizeof(n->napi_id));
+	memory_ignore(&n->missed_deferred, sizeof(n->missed_deferred));
+	memory_ignore(&n->acquired_cycles, sizeof(n->acquired_cycles));
+	memory_ignore(&n->sampled_work, sizeof(n->sampled_work));
+	memory_ignore(&n->last_poll_ns, sizeof(n->last_poll_ns));
+	memory_ignore(&n->timer.starts, sizeof(n->timer.starts));
+	memory_ignore(&n->timer.fires, sizeof(n->timer.fires));
+	for (int i = 0; i < 2 && ctx[i]; i++) {
+		memory_ignore(&ctx[i]->stats, sizeof(ctx[i]->stats));
+		memory_ignore(&ctx[i]->moved, sizeof(ctx[i]->moved));
+		memory_counter(&ctx[i]->turns);
+		memory_ignore(&ctx[i]->look_tsc, sizeof(ctx[i]->look_tsc));
+	}
+}
+
+#define NAME(x, name) memory_name(&(x), name)
+
+static void name(void)
+{
+	NAME(dev.ch.napi, "napi");
+	NAME(dev.ch.napi.state, "state");
+	NAME(dev.ch.napi.ctx, "napi.ctx");
+	NAME(dev.ch.napi.holders, "holders");
+	NAME(dev.ch.napi.poller, "poller");
+	NAME(dev.ch.napi.inbox_next, "inbox_next");
+	NAME(dev.ch.napi.poll_list, "poll_list");
+	NAME(dev.ch.napi.defer_hard_irqs_count, "defer_hard_irqs_count");
+	NAME(dev.ch.napi.timer, "timer");
+	NAME(dev.ch.napi.in_poll, "in_poll");
+	NAME(dev.posted, "posted");
+	NAME(dev.asked, "asked");
+	NAME(dev.consumed, "consumed");
+	NAME(dev.answered, "answered");
+	for (int i = 0; i < 2 && ctx[i]; i++) {
+		NAME(*ctx[i], i ? "ctx1" : "ctx0");
+		NAME(ctx[i]->runner, i ? "ctx1.runner" : "ctx0.runner");
+		NAME(ctx[i]->inbox.head, i ? "ctx1.inbox" : "ctx0.inbox");
+		NAME(ctx[i]->inbox.sleep, i ? "ctx1.sleep" : "ctx0.sleep");
+		NAME(ctx[i]->wake_asked, i ? "ctx1.wake_asked" : "ctx0.wake_asked");
+		NAME(ctx[i]->nr_calls, i ? "ctx1.nr_calls" : "ctx0.nr_calls");
+		NAME(ctx[i]->stop, i ? "ctx1.stop" : "ctx0.stop");
+		NAME(ctx[i]->timer_next, i ? "ctx1.timer_next" : "ctx0.timer_next");
+		NAME(ctx[i]->timer_lock, i ? "ctx1.timer_lock" : "ctx0.timer_lock");
+		NAME(ctx[i]->call_lock, i ? "ctx1.call_lock" : "ctx0.call_lock");
+	}
+	NAME(napi_control_lock, "control_lock");
+}
+
+/* As napi_thread_enable() does it, but for the wait, which needs a thread that runs. */
+static void give_thread(enum netdev_napi_threaded threaded)
+{
+	struct napi_struct *n = &dev.ch.napi;
+	struct unapi_context_conf conf = {.name = "own"};
+
+	unapi_context_create(&conf, &ctx[1]);
+	ctx[1]->instance = n;
+	unapi_context_start(ctx[1], -1);
+	fiber_rename((int)ctx[1]->thread, "thread");
+	os_timers_of(&ctx[1]->timer_next);
+	n->threaded = (uint8_t)threaded;
+	n->own = ctx[1];
+	n->home->nr_away++;
+	napi_place(n, ctx[1]);
+}
+
+void scenario_set_up(const struct scenario *s)
+{
+	int n = s->two ? 2 : 1;
+
+	for (int i = 0; i < n; i++) {
+		unapi_context_create(NULL, &ctx[i]);
+		os_timers_of(&ctx[i]->timer_next);
+		if (s->foreign)
+			continue;
+		unapi_context_start(ctx[i], -1);
+		fiber_rename((int)ctx[i]->thread, i ? "context 1" : "context 0");
+	}
+	unapi_napi_add(&dev.ch.napi, ctx[0], "napi", driver_poll, WEIGHT);
+	dev.ch.napi.timer.fn = driver_timer;
+	dev.vector = os_eventfd();
+	unapi_napi_set_irq(&dev.ch.napi, dev.vector, NULL);
+	if (s->threaded)
+		give_thread(s->threaded);
+	napi_enable(&dev.ch.napi);
+	if (s->defer) {
+		unapi_napi_set_defer_hard_irqs(&dev.ch.napi, s->defer);
+		unapi_napi_set_gro_flush_timeout(&dev.ch.napi, TIMEOUT);
+	}
+	if (s->poller) {
+		unapi_context_set_poller(ctx[0], true);
+		unapi_napi_set_mode(&dev.ch.napi, UNAPI_POLL_BUSY);
+	}
+	if (!ctx[1])
+		ctx[1] = os_alloc(0); /* where one that is made later will be */
+	ignore();
+	name();
+	for (const struct role *r = s->roles; r->fn; r++)
+		fiber_spawn(r->name, r->fn, (void *)r->arg);
+}
+
+const char *scenario_at_rest(const struct scenario *s, bool busy)
+{
+	unsigned long v = dev.ch.napi.state;
+
+	if (!busy && w.notes.polling)
+		return "a poll does not come to an end";
+	if (w.notes.disabled)
+		return (v & (NAPIF_SCHED | NAPIF_NPSVC | NAPIF_DISABLE)) != (NAPIF_SCHED | NAPIF_NPSVC)
+			       ? "disabled, but its state says otherwise"
+			       : NULL;
+	if (dev.consumed != dev.posted)
+		return "lost wake-up: the device's event is not polled";
+	if (dev.answered != dev.asked)
+		return "lost wake-up: the poll that was asked for did not see why";
+	if (busy)
+		return v & NAPIF_IN_BUSY_POLL ? NULL
+					      : "somebody polls for ever without the mode that asks for it";
+	if (w.notes.masked)
+		return "the vector is left masked, and nobody is bound to unmask it";
+	if (v & (NAPIF_SCHED | NAPIF_NPSVC | NAPIF_DISABLE | NAPIF_IN_BUSY_POLL))
+		return "at rest, but owned or disabled";
+	return NULL;
+}
+
+#define R(fn, arg)                  \
+	{                           \
+		role_##fn, arg, #fn \
+	}
+
+/* Whole, where that takes seconds; otherwise with a limit on surprises, unless -a says whole. */
+#define LIMIT(n) .surprises = (n) + 1
+
+const struct scenario scenarios[] = {
+	{"interrupt", {R(device, 2)}},
+	{"interrupt, schedule", {R(device, 1), R(schedule, 1)}},
+	{"schedule, schedule", {R(schedule, 1), R(schedule, 1)}},
+	{"three schedule", {R(schedule, 1), R(schedule, 1), R(schedule, 1)}, LIMIT(2)},
+	{"schedule, mark missed", {R(schedule, 1), R(mark_missed, 0)}},
+	{"interrupt, disable", {R(device, 2), R(disable, 0)}, LIMIT(3)},
+	{"interrupt, schedule, disable", {R(device, 1), R(schedule, 1), R(disable, 0)}, LIMIT(1)},
+	{"interrupt, disable in time or not", {R(device, 1), R(disable_in_time, 0)}, LIMIT(2)},
+	{"schedule, disable in time or not", {R(schedule, 1), R(disable_in_time, 0)}, LIMIT(2)},
+	{"schedule twice, disable in time or not", {R(schedule, 2), R(disable_in_time, 0)}, LIMIT(2)},
+	{"interrupt, restart", {R(device, 1), R(restart, 0)}, LIMIT(2)},
+	{"interrupt, move", {R(device, 1), R(move, 0)}, .two = true, LIMIT(1)},
+	{"schedule, move", {R(schedule, 1), R(move, 0)}, .two = true, LIMIT(1)},
+	{"interrupt, synchronize", {R(device, 1), R(synchronize, 0)}, LIMIT(3)},
+
+	{"thread", {R(device, 2)}, .threaded = 1},
+	{"thread, schedule", {R(device, 1), R(schedule, 1)}, .threaded = 1},
+	{"thread, disable", {R(device, 1), R(disable, 0)}, .threaded = 1},
+	{"busy thread, schedule", {R(schedule, 1)}, .threaded = 2},
+	{"busy thread, disable", {R(schedule, 1), R(disable, 0)}, .threaded = 2, LIMIT(1)},
+	{"busy thread, thread", {R(device, 1), R(set_threaded, 1)}, .threaded = 2},
+	{"set threaded", {R(device, 1), R(set_threaded, 1)}, LIMIT(1)},
+	{"set busy thread", {R(device, 1), R(set_threaded, 2)}, LIMIT(1)},
+
+	{"deferral", {R(device, 2)}, .defer = 1, .time = true},
+	{"deferral, schedule", {R(device, 1), R(schedule, 1)}, .defer = 1, .time = true},
+	{"deferral, disable", {R(device, 1), R(disable, 0)}, .defer = 1, .time = true},
+	{"deferral, restart", {R(device, 1), R(restart, 0)}, .defer = 1, .time = true, LIMIT(2)},
+	{"deferral, move", {R(device, 1), R(move, 0)}, .defer = 1, .time = true, .two = true, LIMIT(1)},
+
+	{"busy loop", {R(device, 2), R(busy_loop, 0)}},
+	{"busy loop, schedule", {R(schedule, 1), R(busy_loop, 0)}},
+	{"busy loop, deferral", {R(device, 1), R(busy_loop, 0)}, .defer = 1, .time = true},
+	{"busy loop, disable", {R(device, 1), R(busy_loop, 0), R(disable, 0)}, LIMIT(1)},
+	{"two busy loops", {R(device, 1), R(busy_loop, 0), R(busy_loop, 0)}, LIMIT(1)},
+	{"preferring busy loop", {R(device, 2), R(busy_loop, 1)}, .defer = 1, .time = true, LIMIT(2)},
+	{"preferring busy loop, disable",
+	 {R(device, 1), R(busy_loop, 1), R(disable, 0)},
+	 .defer = 1,
+	 .time = true,
+	 LIMIT(1)},
+
+	{"application's loop", {R(application, 0), R(device, 1), R(schedule, 1)}, .foreign = true},
+	{"application's loop, disable",
+	 {R(application, 0), R(device, 1), R(disable, 0)},
+	 .foreign = true,
+	 LIMIT(3)},
+	{"application's loop, restart",
+	 {R(application, 0), R(device, 1), R(restart, 0)},
+	 .foreign = true,
+	 LIMIT(2)},
+	{"caller", {R(caller, 2), R(device, 1)}, .foreign = true, .poller = true},
+	{"caller, schedule", {R(caller, 1), R(schedule, 1)}, .foreign = true, .poller = true},
+	{"caller, mode",
+	 {R(caller, 2), R(device, 1), R(interrupt_mode, 0)},
+	 .foreign = true,
+	 .poller = true,
+	 LIMIT(2)},
+	{"caller, disable",
+	 {R(caller, 1), R(device, 1), R(disable, 0)},
+	 .foreign = true,
+	 .poller = true,
+	 LIMIT(1)},
+	{"caller, disable in time or not",
+	 {R(caller, 1), R(device, 1), R(disable_in_time, 0)},
+	 .foreign = true,
+	 .poller = true,
+	 LIMIT(1)},
+};
+const unsigned int nr_scenarios = ARRAY_SIZE(scenarios);
