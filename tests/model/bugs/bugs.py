@@ -105,7 +105,7 @@ def main():
         source = text.get(name, "")
         found.append(source.count(old) == 1)
         if found[-1]:
-            text[name] = source.replace(old, re.sub(r"\bBUG\b", f"(model_bug == {number})", new))
+            text[name] = source.replace(old, re.sub(r"\bBUG\b", f"!(model_bug - {number})", new))
     for name, source in text.items():
         path = out / ("core/" + name if name.endswith(".h") else "bugs_" + name.replace("/", "_"))
         path.parent.mkdir(parents=True, exist_ok=True)
