@@ -464,7 +464,9 @@ static int m_disable(struct world *w, int i, uint64_t ns)
 		return rc;
 	if (world_gro_held(w, i)) { /* DIFFERS: the kernel keeps it, for the next enable or until deletion */
 		w->polling++;
+		m->running = n->context; /* by a call on its context */
 		world_gro_flush(w, i, true);
+		m->running = -1;
 		w->polling--;
 		take_out(&m->c[n->context].irqs, i); /* nobody listens any more */
 	}
