@@ -59,13 +59,21 @@
 
 #define PROBE_NET_RX_SOFTIRQ 3 /* the kernel's number of it (include/linux/interrupt.h) */
 
+/* It may change while a probe of a thread that is no owner looks at it. A sanitizer takes that for a load of
+ * the program's, which without a tracer there is not. */
+#ifdef __SANITIZE_THREAD__
+#define PROBE_ID(n) __atomic_load_n(&(n)->napi_id, __ATOMIC_RELAXED)
+#else
+#define PROBE_ID(n) (n)->napi_id
+#endif
+
 /* include/trace/events/napi.h: a poll method has returned. */
 #define probe_napi_poll(n, work, budget) \
-	PROBE5(napi, napi_poll, n, work, budget, (n)->probe_name, (n)->napi_id)
+	PROBE5(napi, napi_poll, n, work, budget, (n)->probe_name, PROBE_ID(n))
 
 /* include/trace/events/irq.h. An instance's vector has no number here but that of its descriptor. */
-#define probe_irq_entry(n)	    PROBE3(irq, irq_handler_entry, (n)->irq_fd, (n)->probe_name, (n)->napi_id)
-#define probe_irq_exit(n)	    PROBE3(irq, irq_handler_exit, (n)->irq_fd, (n)->probe_name, (n)->napi_id)
+#define probe_irq_entry(n)	    PROBE3(irq, irq_handler_entry, (n)->irq_fd, (n)->probe_name, PROBE_ID(n))
+#define probe_irq_exit(n)	    PROBE3(irq, irq_handler_exit, (n)->irq_fd, (n)->probe_name, PROBE_ID(n))
 #define probe_softirq_entry(c)	    PROBE2(irq, softirq_entry, PROBE_NET_RX_SOFTIRQ, c)
 #define probe_softirq_exit(c, work) PROBE3(irq, softirq_exit, PROBE_NET_RX_SOFTIRQ, c, work)
 
@@ -76,12 +84,12 @@
 #define probe_timer_cancel(t)	    PROBE1(timer, hrtimer_cancel, t)
 
 /* What the kernel has no tracepoint for. */
-#define probe_schedule(n)	    PROBE4(unapi, napi_schedule, n, (n)->cause, (n)->probe_name, (n)->napi_id)
-#define probe_complete(n, unmask)   PROBE4(unapi, napi_complete, n, unmask, (n)->probe_name, (n)->napi_id)
-#define probe_takeover(n)	    PROBE4(unapi, napi_takeover, n, (n)->poller_tid, (n)->probe_name, (n)->napi_id)
-#define probe_handover(n)	    PROBE4(unapi, napi_handover, n, (n)->poller_tid, (n)->probe_name, (n)->napi_id)
-#define probe_mode(n, mode)	    PROBE4(unapi, napi_mode, n, mode, (n)->probe_name, (n)->napi_id)
-#define probe_threaded(n)	    PROBE4(unapi, napi_threaded, n, (n)->threaded, (n)->probe_name, (n)->napi_id)
-#define probe_enable(n, on)	    PROBE4(unapi, napi_enable, n, on, (n)->probe_name, (n)->napi_id)
+#define probe_schedule(n)	    PROBE4(unapi, napi_schedule, n, (n)->cause, (n)->probe_name, PROBE_ID(n))
+#define probe_complete(n, unmask)   PROBE4(unapi, napi_complete, n, unmask, (n)->probe_name, PROBE_ID(n))
+#define probe_takeover(n)	    PROBE4(unapi, napi_takeover, n, (n)->poller_tid, (n)->probe_name, PROBE_ID(n))
+#define probe_handover(n)	    PROBE4(unapi, napi_handover, n, (n)->poller_tid, (n)->probe_name, PROBE_ID(n))
+#define probe_mode(n, mode)	    PROBE4(unapi, napi_mode, n, mode, (n)->probe_name, PROBE_ID(n))
+#define probe_threaded(n)	    PROBE4(unapi, napi_threaded, n, (n)->threaded, (n)->probe_name, PROBE_ID(n))
+#define probe_enable(n, on)	    PROBE4(unapi, napi_enable, n, on, (n)->probe_name, PROBE_ID(n))
 
 #endif
