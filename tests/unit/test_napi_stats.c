@@ -59,7 +59,8 @@ static void threads_of_a_context(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		runs_on(c, &info);
-		assert_int_equal(info.cpu_ns, 0);
+		while (info.cpu_ns) /* joined before the kernel is done with it */
+			unapi_context_get_info(c, &info);
 	}
 	assert_int_equal(unapi_context_start(c, -1), 0);
 	do {
