@@ -256,7 +256,8 @@ static __attribute__((noinline)) uint32_t gather(struct adv_rx_ring *r, struct a
 	taken(r, did);
 	while (n < max && done < budget) {
 		/* A look at one first: of packets of several fragments many may follow each other. */
-		if (given(r) && adv_simple_len_less_one(adv_fetch(&r->desc[r->next])) < r->max_len) {
+		if (!r->dropping && given(r) &&
+		    adv_simple_len_less_one(adv_fetch(&r->desc[r->next])) < r->max_len) {
 			k = take_run(r, n, min2(max - n, budget - done));
 			n += k;
 			done += k;
@@ -280,7 +281,8 @@ int adv_rx_poll(struct adv_rx_ring *r, int budget)
 	bool more = true;
 
 	while (left && more) {
-		uint32_t run = run_of(r, min2(r->q.batch, left));
+		/* the end of a packet that is dropped may look like a packet */
+		uint32_t run = unlikely(r->dropping) ? 0 : run_of(r, min2(r->q.batch, left));
 		const struct adv_desc *d = r->desc + r->next;
 		const uint32_t *bufs = r->bufs + r->next;
 		struct adv_run did = likely(!r->meta)
