@@ -113,9 +113,11 @@ static int apply_all(struct net_device *dev, unsigned int before)
 	if (!rc)
 		return 0;
 	WRITE_ONCE(dev->gro, before);
-	while (--i > 0)
-		if (dev->channels[i - 1]->nr_rx &&
-		    unapi_napi_pause(&dev->channels[i - 1]->napi, apply, NULL, TIMEOUT_NS))
+	if (rc == -ETIMEDOUT)
+		i--; /* that one was not touched */
+	while (i-- > 0)
+		if (dev->channels[i]->nr_rx &&
+		    unapi_napi_pause(&dev->channels[i]->napi, apply, NULL, TIMEOUT_NS))
 			unapi_log(UNAPI_LOG_WARN, "%s; its GRO stays as it was asked for: %u", unapi_reason(),
 				  wanted);
 	return rc;
