@@ -124,10 +124,17 @@ int port_make_gro_room(struct port *port, const struct options *opt, unsigned in
 	free(port->slots);
 	port->slots = NULL;
 	port->modes = NULL;
+	port->rxq = port->txq = port->nr_napi = 0; /* what it has until it is configured anew */
 	port->gro_room = true;
 	rc = configure(port, opt, nr_lcores);
+	if (rc) {
+		port->gro_room = false;
+		if (configure(port, opt, nr_lcores))
+			fprintf(stderr, "Port %u: cannot be configured as it was either: %s\n", port->id,
+				unapi_reason());
+	}
 	/* The instances are new, and as many as before. */
-	for (unsigned int i = 0; !rc && i < nr_modes && i < port->nr_napi; i++)
+	for (unsigned int i = 0; i < nr_modes && i < port->nr_napi; i++)
 		port->modes[i] = modes[i];
 	free(modes);
 	return rc;
