@@ -2,6 +2,8 @@
 /* What the threads do. Compiled like the library's own code, so that races on what its rules should guard are
  * found. */
 #include "tests/model/roles.h"
+#include "core/net/page_pool.h"
+#include "core/net/pool_impl.h"
 
 /* As drivers/igb/poll.c does it. */
 int driver_poll(struct napi_struct *n, int budget)
@@ -20,6 +22,29 @@ int driver_poll(struct napi_struct *n, int budget)
 	if (work < budget && napi_complete_done(n, work) && model_bug != DRIVER_UNMASKS_EARLY)
 		device_unmask();
 	return work;
+}
+
+/* As drivers/igb/poll.c does it when refills come short. */
+int starving_poll(struct napi_struct *n, int budget)
+{
+	struct page_pool *pool = &page_pools[0];
+	uint32_t buf;
+
+	note_poll(true);
+	dev.answered = READ_ONCE(dev.asked);
+	do {
+		if (!dev.in_ring)
+			dev.in_ring = page_pool_alloc_bulk(pool, &buf, 1);
+	} while (!dev.in_ring && page_pool_starve(pool));
+	note_poll(false);
+	if (napi_complete_done(n, 0))
+		device_unmask();
+	return 0;
+}
+
+void role_return(void *arg)
+{
+	page_pool_put_bulk(&dev.buffer, 1, false);
 }
 
 void driver_timer(struct unapi_timer *t)

@@ -19,6 +19,8 @@ struct device {
 	uint64_t asked;	   /* what a thread published before it asked for a poll */
 	uint64_t consumed; /* of @posted; the owner's */
 	uint64_t answered; /* of @asked; the owner's */
+	uint32_t buffer;   /* the only one of pool 0 */
+	bool in_ring;	   /* the receive ring has it; the owner's */
 	int vector;
 };
 
@@ -42,6 +44,8 @@ void role_caller(void *polls);
 void role_interrupt_mode(void *arg);
 void role_synchronize(void *arg);
 void role_set_threaded(void *threaded);
+int starving_poll(struct napi_struct *n, int budget);
+void role_return(void *arg);
 
 int os_eventfd(void);
 
@@ -68,6 +72,7 @@ struct scenario {
 	bool two;	    /* there is a second context, for moves */
 	uint8_t threaded;   /* enum netdev_napi_threaded */
 	bool time;	    /* passes */
+	bool starves;	    /* its ring is short of a buffer that somebody has */
 	uint8_t surprises;  /* at most so many - 1; 0: any number */
 };
 

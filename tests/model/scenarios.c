@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which roles meet, what is set up for them, and what must be true while they run and when all is quiet. */
 #include "tests/model/roles.h"
+#include "core/net/pool_impl.h"
 
 struct device dev;
 struct unapi_context *ctx[2];
@@ -136,6 +137,37 @@ static void give_thread(enum netdev_napi_threaded threaded)
 	napi_place(n, ctx[1]);
 }
 
+/* What is asked of others when a pool is made, given up, shared or described: never here. */
+int pool_alloc_memory(struct page_pool *p, int node)
+{
+	return -1;
+}
+
+bool pool_drop_ref(struct page_pool *p, uint32_t buf)
+{
+	return false;
+}
+
+void dma_free(struct dma_mem *m) {}
+
+void dma_mem_describe(const struct dma_mem *m, char *buf, size_t n) {}
+
+/* A pool of one buffer, which is out. */
+static void empty_pool(void)
+{
+	struct page_pool *p = &page_pools[0];
+
+	p->napi = &dev.ch.napi;
+	p->buffers = p->fresh = 1;
+	p->cache = os_alloc(sizeof(*p->cache));
+	p->in_use = true;
+	memory_ignore(&p->alloc_fast, (size_t)((char *)&p->flags - (char *)&p->alloc_fast));
+	NAME(p->flags, "flags");
+	NAME(p->rings, "rings");
+	NAME(p->cached, "cached");
+	NAME(p->lock, "pool.lock");
+}
+
 void scenario_set_up(const struct scenario *s)
 {
 	int n = s->two ? 2 : 1;
@@ -148,7 +180,9 @@ void scenario_set_up(const struct scenario *s)
 		unapi_context_start(ctx[i], -1);
 		fiber_rename((int)ctx[i]->thread, i ? "context 1" : "context 0");
 	}
-	unapi_napi_add(&dev.ch.napi, ctx[0], "napi", driver_poll, WEIGHT);
+	unapi_napi_add(&dev.ch.napi, ctx[0], "napi", s->starves ? starving_poll : driver_poll, WEIGHT);
+	if (s->starves)
+		empty_pool();
 	dev.ch.napi.timer.fn = driver_timer;
 	dev.vector = os_eventfd();
 	unapi_napi_set_irq(&dev.ch.napi, dev.vector, NULL);
@@ -183,6 +217,8 @@ const char *scenario_at_rest(const struct scenario *s, bool busy)
 			       : NULL;
 	if (dev.consumed != dev.posted)
 		return "lost wake-up: the device's event is not polled";
+	if (s->starves && !dev.in_ring)
+		return "the buffer is back, and nobody gives it to the ring";
 	if (dev.answered != dev.asked)
 		return "lost wake-up: the poll that was asked for did not see why";
 	if (busy)
@@ -245,6 +281,10 @@ const struct scenario scenarios[] = {
 	 .defer = 1,
 	 .time = true,
 	 LIMIT(1)},
+
+	{"starving", {R(schedule, 1), R(return, 0)}, .starves = true},
+	{"starving, schedule", {R(schedule, 1), R(return, 0), R(schedule, 1)}, .starves = true, LIMIT(3)},
+	{"starving on a thread", {R(schedule, 1), R(return, 0)}, .starves = true, .threaded = 1},
 
 	{"application's loop", {R(application, 0), R(device, 1), R(schedule, 1)}, .foreign = true},
 	{"application's loop, disable",

@@ -22,6 +22,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+/* Fibers are one thread. What the scheduler keeps for each is os_thread()'s; of the rest only one fiber's is
+ * used. */
+#define __thread
+#define tls_model(model)
 #define __builtin_ia32_rdtsc() 0ULL
 #include "core/base/clock.h"
 #include "core/napi/thread.h"
@@ -88,5 +92,22 @@ void *os_alloc(size_t size);
 #define calloc(n, size)		   os_alloc((n) * (size))
 #define malloc(size)		   os_alloc(size)
 #define free(p)			   ((void)(p))
+
+/* Of a size that is not constant, which the compiler does not announce: handles of buffers. Others are copied
+ * where nobody else looks. */
+static inline void model_copy(void *to, const void *from, size_t bytes)
+{
+	const uint32_t *f = from;
+	uint32_t *t = to;
+
+	for (size_t i = 0; i < bytes / sizeof(*t); i++)
+		t[i] = f[i];
+}
+#define memcpy(to, from, bytes) \
+	(__builtin_constant_p(bytes) ? (void)__builtin_memcpy(to, from, bytes) : model_copy(to, from, bytes))
+
+#define pthread_once(once, fn)	  ((void)(once), (fn)(), 0)
+#define pthread_key_create(k, fn) ((void)(k), (void)(fn), 0)
+#define pthread_setspecific(k, v) ((void)(k), (void)(v), 0)
 
 #endif

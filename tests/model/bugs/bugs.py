@@ -87,6 +87,19 @@ BUGS = [
     ("a thread that busy polls does not see DISABLE", "busy thread, disable", "waits in vain",
      ("napi/state.h", "	bool busy = (v & (NAPIF_THREADED_BUSY_POLL | NAPIF_DISABLE)) == NAPIF_THREADED_BUSY_POLL;",
       "	bool busy = (v & (NAPIF_THREADED_BUSY_POLL | (BUG ? 0 : NAPIF_DISABLE))) == NAPIF_THREADED_BUSY_POLL;")),
+    ("a starving instance does not look at the rings again", "starving", "gives it to the ring",
+     ("net/page_pool.c", "	if (!drain(p))\n		return false;", "	if (BUG || !drain(p))\n		return false;")),
+    ("a returner looks for STARVING before it publishes", "starving", "gives it to the ring",
+     ("net/page_pool.c", "	if (likely(r))\n		return_ring_push(r, bufs, n);",
+      "	if (BUG) {\n		if (__atomic_load_n(&p->flags, __ATOMIC_SEQ_CST))\n			returned_to_flags(p);\n		return_ring_push(r, bufs, n);\n		return;\n	}\n	if (likely(r))\n		return_ring_push(r, bufs, n);")),
+    ("a returner's publication is not sequentially consistent", "starving", "gives it to the ring",
+     ("net/return_ring.c", "	__atomic_store_n(&r->tail, tail, __ATOMIC_SEQ_CST);",
+      "	if (BUG)\n		__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);\n	else\n		__atomic_store_n(&r->tail, tail, __ATOMIC_SEQ_CST);")),
+    ("STARVING is not set sequentially consistently", "starving", "gives it to the ring",
+     ("net/page_pool.c", "	__atomic_store_n(&p->flags, POOL_STARVING, __ATOMIC_SEQ_CST);",
+      "	if (BUG)\n		__atomic_store_n(&p->flags, POOL_STARVING, __ATOMIC_RELEASE);\n	else\n		__atomic_store_n(&p->flags, POOL_STARVING, __ATOMIC_SEQ_CST);")),
+    ("a returner does not schedule who starves", "starving", "gives it to the ring",
+     ("net/page_pool.c", "	if (flags & POOL_STARVING && p->napi)", "	if (!BUG && flags & POOL_STARVING && p->napi)")),
 ]
 
 # Bugs of the driver's, by the number that they have in tests/model/roles.h.
