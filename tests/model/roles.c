@@ -47,6 +47,42 @@ void role_return(void *arg)
 	page_pool_put_bulk(&dev.buffer, 1, false);
 }
 
+/* As drivers/common/adv_tx.c, for a device that sends at once. */
+unsigned int driver_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
+{
+	dev.in_flight += n;
+	return n;
+}
+
+unsigned int driver_clean(struct unapi_txq *q)
+{
+	unsigned int n = dev.in_flight;
+
+	dev.in_flight = 0;
+	return n;
+}
+
+int cleaning_poll(struct napi_struct *n, int budget)
+{
+	note_poll(true);
+	dev.answered = READ_ONCE(dev.asked);
+	netdev_clean_sleeping(&dev.ch);
+	note_poll(false);
+	if (napi_complete_done(n, 0))
+		device_unmask();
+	return 0;
+}
+
+void role_send(void *bursts)
+{
+	struct unapi_pkt pkt = {0};
+
+	for (uintptr_t i = 0; i < (uintptr_t)bursts; i++) {
+		unapi_tx_burst(&dev.txq, &pkt, 1);
+		unapi_txq_sleep(&dev.txq);
+	}
+}
+
 void driver_timer(struct unapi_timer *t)
 {
 	note_timer();

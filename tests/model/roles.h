@@ -21,6 +21,8 @@ struct device {
 	uint64_t answered; /* of @asked; the owner's */
 	uint32_t buffer;   /* the only one of pool 0 */
 	bool in_ring;	   /* the receive ring has it; the owner's */
+	struct unapi_txq txq;
+	unsigned int in_flight; /* on it; whoever is inside the ring */
 	int vector;
 };
 
@@ -46,6 +48,10 @@ void role_synchronize(void *arg);
 void role_set_threaded(void *threaded);
 int starving_poll(struct napi_struct *n, int budget);
 void role_return(void *arg);
+int cleaning_poll(struct napi_struct *n, int budget);
+unsigned int driver_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
+unsigned int driver_clean(struct unapi_txq *q);
+void role_send(void *bursts);
 
 int os_eventfd(void);
 
@@ -72,6 +78,7 @@ struct scenario {
 	bool two;	    /* there is a second context, for moves */
 	uint8_t threaded;   /* enum netdev_napi_threaded */
 	bool time;	    /* passes */
+	bool sends;	    /* somebody does; the instance cleans while he sleeps */
 	bool starves;	    /* its ring is short of a buffer that somebody has */
 	uint8_t surprises;  /* at most so many - 1; 0: any number */
 };

@@ -168,6 +168,24 @@ static void empty_pool(void)
 	NAME(p->lock, "pool.lock");
 }
 
+/* One whose producer sleeps, as at first, and whose cause is routed: somebody waits for what is in flight. */
+static void transmit_queue(void)
+{
+	struct unapi_txq *q = &dev.txq;
+
+	q->burst = driver_burst;
+	q->clean = driver_clean;
+	q->napi = &dev.ch.napi;
+	q->rest = TXQ_ASLEEP;
+	q->asleep = q->claimed = q->routed = true;
+	q->gate.open = true;
+	dev.ch.tx[0] = q;
+	dev.ch.nr_tx = 1;
+	NAME(q->rest, "rest");
+	NAME(q->gate, "gate");
+	NAME(dev.in_flight, "in_flight");
+}
+
 void scenario_set_up(const struct scenario *s)
 {
 	int n = s->two ? 2 : 1;
@@ -180,9 +198,15 @@ void scenario_set_up(const struct scenario *s)
 		unapi_context_start(ctx[i], -1);
 		fiber_rename((int)ctx[i]->thread, i ? "context 1" : "context 0");
 	}
-	unapi_napi_add(&dev.ch.napi, ctx[0], "napi", s->starves ? starving_poll : driver_poll, WEIGHT);
+	unapi_napi_add(&dev.ch.napi, ctx[0], "napi",
+		       s->starves ? starving_poll
+		       : s->sends ? cleaning_poll
+				  : driver_poll,
+		       WEIGHT);
 	if (s->starves)
 		empty_pool();
+	if (s->sends)
+		transmit_queue();
 	dev.ch.napi.timer.fn = driver_timer;
 	dev.vector = os_eventfd();
 	unapi_napi_set_irq(&dev.ch.napi, dev.vector, NULL);
@@ -217,6 +241,8 @@ const char *scenario_at_rest(const struct scenario *s, bool busy)
 			       : NULL;
 	if (dev.consumed != dev.posted)
 		return "lost wake-up: the device's event is not polled";
+	if (s->sends && dev.in_flight)
+		return "what was sent is not cleaned";
 	if (s->starves && !dev.in_ring)
 		return "the buffer is back, and nobody gives it to the ring";
 	if (dev.answered != dev.asked)
@@ -285,6 +311,9 @@ const struct scenario scenarios[] = {
 	{"starving", {R(schedule, 1), R(return, 0)}, .starves = true},
 	{"starving, schedule", {R(schedule, 1), R(return, 0), R(schedule, 1)}, .starves = true, LIMIT(3)},
 	{"starving on a thread", {R(schedule, 1), R(return, 0)}, .starves = true, .threaded = 1},
+
+	{"producer", {R(send, 2)}, .sends = true},
+	{"producer, schedule", {R(send, 2), R(schedule, 1)}, .sends = true, LIMIT(3)},
 
 	{"application's loop", {R(application, 0), R(device, 1), R(schedule, 1)}, .foreign = true},
 	{"application's loop, disable",
