@@ -99,8 +99,49 @@ int unapi_napi_poll_begin(struct napi_struct *n)
 	return 0;
 }
 
-/* Everything that is not "poll it": asked to hand over, or misuse. */
-static int __attribute__((noinline, cold)) poll_refused(struct napi_struct *n, int budget)
+static inline void poll_begins(struct napi_struct *n, struct napi_thread *t)
+{
+	ledger_add(&n->stats.polls_by[UNAPI_CAUSE_APP], 1); /* as poll_begin has set */
+	WRITE_ONCE(n->in_poll, 1);
+	t->polling = n;
+	t->completion = POLL_GOES_ON;
+}
+
+static inline void poll_ends(struct napi_struct *n, struct napi_thread *t, int work, int budget)
+{
+	t->polling = NULL;
+	probe_napi_poll(n, work, budget);
+	/* release: napi_synchronize() */
+	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE);
+	ledger_work(n, work, budget);
+}
+
+/* Not at every poll. */
+static int __attribute__((noinline)) sampled(struct napi_struct *n, int work)
+{
+	sample(n);
+	return work;
+}
+
+static inline int sample_if_due(struct napi_struct *n, int work)
+{
+	if (unlikely(n->stats.polls_by[UNAPI_CAUSE_APP] % LEDGER_SAMPLE == 0))
+		return sampled(n, work);
+	return work;
+}
+
+/* Behind the poll method, if it has not simply used its budget. */
+static int __attribute__((noinline)) poll_not_full(struct napi_struct *n, int work, int budget)
+{
+	struct napi_thread *t = &napi_this_thread;
+
+	work = napi_poll_result(t, n, work, budget);
+	poll_ends(n, t, work, budget);
+	return sample_if_due(n, work);
+}
+
+/* Everything that is not "poll it for packets": asked to hand over, a budget of 0, or misuse. */
+static int __attribute__((noinline, cold)) poll_otherwise(struct napi_struct *n, int budget)
 {
 	if (unapi_in_poll())
 		return unapi_fail(EDEADLK, "%s: polled from a poll method", n->name);
@@ -108,6 +149,10 @@ static int __attribute__((noinline, cold)) poll_refused(struct napi_struct *n, i
 		return unapi_fail(ECANCELED, "%s: this thread does not own it", n->name);
 	if (budget < 0)
 		return unapi_fail(EINVAL, "%s: polled with a budget of %d", n->name, budget);
+	if (napi_state_caller_keeps(napi_state_read(&n->state)) && budget == 0) {
+		poll_begins(n, &napi_this_thread);
+		return poll_not_full(n, n->poll(n, 0), 0);
+	}
 	/* Also if the request has been withdrawn since it was read: -ECANCELED always means that it is gone.
 	 */
 	ledger_add(&n->stats.handovers, 1);
@@ -122,22 +167,15 @@ int unapi_napi_poll(struct napi_struct *n, int budget)
 	int work;
 
 	/* A request to hand over that this load just misses is seen by the next poll's. */
-	if (unlikely(!napi_state_caller_keeps(v) || READ_ONCE(n->poller) != t || t->polling || budget < 0))
-		return poll_refused(n, budget);
+	if (unlikely(!napi_state_caller_keeps(v) || READ_ONCE(n->poller) != t || t->polling || budget <= 0))
+		return poll_otherwise(n, budget);
 
-	ledger_poll(n);
-	WRITE_ONCE(n->in_poll, 1);
-	t->polling = n;
-	t->completion = POLL_GOES_ON;
-	work = napi_poll_result(t, n, n->poll(n, budget), budget);
-	t->polling = NULL;
-	probe_napi_poll(n, work, budget);
-	/* release: napi_synchronize() */
-	__atomic_store_n(&n->in_poll, 0, __ATOMIC_RELEASE);
-	ledger_work(n, work, budget);
-	if (unlikely(n->stats.polls_by[UNAPI_CAUSE_APP] % LEDGER_SAMPLE == 0))
-		sample(n);
-	return work;
+	poll_begins(n, t);
+	work = n->poll(n, budget);
+	if (unlikely(t->completion != POLL_GOES_ON || work != budget))
+		return poll_not_full(n, work, budget);
+	poll_ends(n, t, budget, budget);
+	return sample_if_due(n, budget);
 }
 
 int unapi_napi_poll_end(struct napi_struct *n)

@@ -55,7 +55,17 @@ void gate_init(struct gate *g)
 
 void gate_open(struct gate *g)
 {
-	__atomic_store_n(&g->open, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&g->open, g->fenced ? GATE_OPEN_FENCED : GATE_OPEN, __ATOMIC_RELEASE);
+}
+
+bool __attribute__((noinline)) gate_enter_slowly(struct gate *g)
+{
+	/* shut, or the store of busy has to be seen before open is read again */
+	__atomic_store_n(&g->busy, true, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&g->open, __ATOMIC_SEQ_CST) == GATE_OPEN_FENCED)
+		return true;
+	WRITE_ONCE(g->busy, false);
+	return false;
 }
 
 int gates_shut(struct gate *const *g, unsigned int n, uint64_t timeout_ns)
@@ -64,7 +74,7 @@ int gates_shut(struct gate *const *g, unsigned int n, uint64_t timeout_ns)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		__atomic_store_n(&g[i]->open, false, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&g[i]->open, GATE_SHUT, __ATOMIC_SEQ_CST);
 	fence_all_threads();
 	for (i = 0; i < n; i++) {
 		if (wait_idle(g[i], deadline))

@@ -14,27 +14,26 @@
 
 #include "core/base/compiler.h"
 
+enum gate_state { GATE_SHUT, GATE_OPEN, GATE_OPEN_FENCED };
+
 struct gate {
-	bool open;   /* written by the control thread */
-	bool busy;   /* written by the one thread that passes through at a time */
-	bool fenced; /* no membarrier(2): the data path fences by itself */
+	uint8_t open; /* enum gate_state; written by the control thread */
+	bool busy;    /* written by the one thread that passes through at a time */
+	bool fenced;  /* no membarrier(2): the data path fences by itself */
 };
+
+/* The gate was not simply open. */
+bool gate_enter_slowly(struct gate *g);
 
 /* True: inside, until gate_leave(). False: it is shut. One thread at a time, not nested. */
 static inline bool gate_enter(struct gate *g)
 {
-	if (unlikely(g->fenced)) {
-		__atomic_store_n(&g->busy, true, __ATOMIC_SEQ_CST);
-	} else {
-		WRITE_ONCE(g->busy, true);
-		__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler keeps the order */
-	}
-	/* acquire, or the sequentially consistent load of the fenced case: the same instruction; pairs with
-	 * gate_open(), whose caller made what is inside. */
-	if (likely(__atomic_load_n(&g->open, __ATOMIC_SEQ_CST)))
+	WRITE_ONCE(g->busy, true);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler keeps the order */
+	/* acquire, which pairs with gate_open(), whose caller made what is inside */
+	if (likely(__atomic_load_n(&g->open, __ATOMIC_ACQUIRE) == GATE_OPEN))
 		return true;
-	WRITE_ONCE(g->busy, false);
-	return false;
+	return gate_enter_slowly(g);
 }
 
 static inline void gate_leave(struct gate *g)

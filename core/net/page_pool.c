@@ -33,8 +33,9 @@ struct page_pool page_pools[UNAPI_MAX_POOLS] = {
 	[0 ... UNAPI_MAX_POOLS - 1] = {.lock = PTHREAD_MUTEX_INITIALIZER},
 };
 struct unapi_pool_view unapi_pool_views[UNAPI_MAX_POOLS];
+uint32_t page_pools_made;
 
-/* Guards page_pools[].in_use. Taken inside a pool's lock. */
+/* Guards page_pools[].in_use and the writing of page_pools_made. Taken inside a pool's lock. */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static inline void count(uint64_t *c, uint64_t n)
@@ -94,20 +95,35 @@ static uint32_t refill(struct page_pool *p, uint32_t want)
 	return mint;
 }
 
+static __attribute__((noinline)) const uint32_t *take_slowly(struct page_pool *p, unsigned int *n)
+{
+	uint32_t minted = refill(p, *n);
+
+	if (*n > p->cached)
+		*n = p->cached;
+	count(&p->alloc_slow, minted);
+	count(&p->alloc_fast, *n - minted);
+	WRITE_ONCE(p->cached, p->cached - *n);
+	return p->cache + p->cached;
+}
+
+const uint32_t *page_pool_take(struct page_pool *p, unsigned int *n)
+{
+	uint32_t cached = p->cached;
+
+	if (unlikely(cached < *n))
+		return take_slowly(p, n);
+	cached -= *n;
+	WRITE_ONCE(p->cached, cached);
+	count(&p->alloc_fast, *n);
+	return p->cache + cached;
+}
+
 unsigned int page_pool_alloc_bulk(struct page_pool *p, uint32_t *bufs, unsigned int n)
 {
-	uint32_t cached = p->cached, minted = 0;
+	const uint32_t *from = page_pool_take(p, &n);
 
-	if (unlikely(cached < n)) {
-		minted = refill(p, n);
-		count(&p->alloc_slow, minted);
-		cached = p->cached;
-		n = cached < n ? cached : n;
-	}
-	cached -= n;
-	memcpy(bufs, p->cache + cached, n * sizeof(*bufs));
-	WRITE_ONCE(p->cached, cached);
-	count(&p->alloc_fast, n - minted);
+	memcpy(bufs, from, n * sizeof(*bufs));
 	return n;
 }
 
@@ -206,7 +222,7 @@ void pool_push_spare(struct page_pool *p, const uint32_t *bufs, unsigned int n)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static void return_put(struct page_pool *p, const uint32_t *bufs, unsigned int n)
+static __attribute__((noinline)) void return_put(struct page_pool *p, const uint32_t *bufs, unsigned int n)
 {
 	struct return_ring **slot, *r;
 
@@ -222,24 +238,30 @@ static void return_put(struct page_pool *p, const uint32_t *bufs, unsigned int n
 		returned_to_flags(p);
 }
 
+/* Some were freed twice. Returns how many of @n there is room for. */
+static __attribute__((noinline, cold)) unsigned int too_many(struct page_pool *p, unsigned int n)
+{
+	uint32_t room = p->buffers - p->cached;
+
+	count(&p->recycle_cache_full, n - room);
+	return room;
+}
+
 /* Buffers of one pool, none shared. */
 static void put_run(struct page_pool *p, const uint32_t *bufs, unsigned int n)
 {
-	uint32_t cached, room;
+	uint32_t cached;
 
 	if (unlikely(!is_owner(p))) {
 		return_put(p, bufs, n);
 		return;
 	}
 	cached = p->cached;
-	room = p->buffers - cached;
-	if (unlikely(n > room)) { /* some were freed twice */
-		count(&p->recycle_cache_full, n - room);
-		n = room;
-	}
-	memcpy(p->cache + cached, bufs, n * sizeof(*bufs));
+	if (unlikely(n > p->buffers - cached))
+		n = too_many(p, n);
 	WRITE_ONCE(p->cached, cached + n);
 	count(&p->recycle_cached, n);
+	memcpy(p->cache + cached, bufs, n * sizeof(*bufs));
 }
 
 static inline __m128i differ4(__m128i first, const uint32_t *bufs)
@@ -324,6 +346,7 @@ static struct page_pool *take_entry(void)
 		p = &page_pools[i];
 		p->id = (uint16_t)i;
 		WRITE_ONCE(p->in_use, true);
+		WRITE_ONCE(page_pools_made, page_pools_made + 1);
 	}
 	pthread_mutex_unlock(&table_lock);
 	return p;
@@ -361,7 +384,12 @@ int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struc
 		goto undo;
 	}
 	unapi_pool_views[p->id] = (struct unapi_pool_view){
-		.base = p->mem->va, .iova = p->mem->iova, .stride = POOL_STRIDE, .size = POOL_BUF_SIZE};
+		.base = p->mem->va,
+		.iova = p->mem->iova,
+		.iova0 = p->mem->iova - ((uint64_t)p->id << UNAPI_POOL_SHIFT) * POOL_STRIDE,
+		.stride = POOL_STRIDE,
+		.size = POOL_BUF_SIZE,
+	};
 	*res = p;
 	return 0;
 

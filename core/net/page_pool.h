@@ -26,8 +26,15 @@ int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struc
  */
 int page_pool_destroy(struct page_pool *pool);
 
+/* How many were ever created: who remembers where a pool's buffers are can tell that its number may be
+ * another's by now. Whoever got a record of the new pool sees it changed. */
+extern uint32_t page_pools_made __attribute__((visibility("hidden")));
+
 /* Owner only. Take up to @n buffer handles; looks at the return rings when the cache runs short. */
 unsigned int page_pool_alloc_bulk(struct page_pool *pool, uint32_t *bufs, unsigned int n);
+
+/* The same without a copy: up to *@n, where they lie until the pool's next call. */
+const uint32_t *page_pool_take(struct page_pool *pool, unsigned int *n);
 
 /* Give handles back, of any pools, one reference each; none is SHARED unless @shared says to look. Any
  * thread: the owner's buffers go straight into its cache, the others over a return ring. */

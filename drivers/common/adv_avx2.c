@@ -10,14 +10,15 @@
  * at and delivered for itself. Each load is an asm statement of its own, because a compiler may make two of
  * one.
  */
-#include "drivers/common/adv_isa.h"
+#include "drivers/common/adv_fast.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2")))
+#define AVX2   __attribute__((target("avx2")))
+#define INLINE static inline __attribute__((always_inline)) AVX2
 
-static inline AVX2 __m256i load_once(const void *p)
+INLINE __m256i load_once(const void *p)
 {
 	__m256i v;
 
@@ -25,60 +26,48 @@ static inline AVX2 __m256i load_once(const void *p)
 	return v;
 }
 
-static inline AVX2 void store(void *p, __m256i v)
+INLINE __m256i load(const void *p)
+{
+	return _mm256_loadu_si256((const __m256i *)p);
+}
+
+INLINE void store(void *p, __m256i v)
 {
 	_mm256_storeu_si256((__m256i *)p, v);
 }
 
 /* Four handles, each in a word. */
-static inline AVX2 __m256i handles(const uint32_t *bufs)
+INLINE __m256i handles(const uint32_t *bufs)
 {
 	return _mm256_cvtepu32_epi64(_mm_loadu_si128((const __m128i *)bufs));
 }
 
-static inline AVX2 uint64_t sum_of(__m256i v)
+INLINE uint64_t sum_of(__m256i v)
 {
 	__m128i x = _mm_add_epi64(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 
 	return (uint64_t)_mm_cvtsi128_si64(x) + (uint64_t)_mm_extract_epi64(x, 1);
 }
 
-static inline AVX2 __m256i all(uint64_t word)
-{
-	return _mm256_set1_epi64x((long long)word);
-}
-
-/* Is each of 32 bits at most that in @limits? */
-static inline AVX2 bool at_most(__m256i v, __m256i limits)
-{
-	return _mm256_movemask_epi8(_mm256_cmpeq_epi32(_mm256_min_epu32(v, limits), v)) == -1;
-}
+struct taking {
+	__m256i look, least, headroom;
+};
 
 /* What is looked at of four descriptors, as in adv_simple_len_less_one(): in each word the lower half must be
  * 0, the upper is length - 1. */
-static inline AVX2 __m256i take_four(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts)
+INLINE __m256i take_four(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
+			 const struct taking *t)
 {
 	__m256i d01 = load_once(d), d23 = load_once(d + 2), hi = _mm256_unpackhi_epi64(d01, d23), rec;
 
-	rec = _mm256_or_si256(handles(bufs), _mm256_set1_epi64x((long long)PAGE_POOL_HEADROOM << 32));
-	rec = _mm256_permute4x64_epi64(rec, 0xd8); /* 0 2 | 1 3 */
+	rec = _mm256_permute4x64_epi64(_mm256_or_si256(handles(bufs), t->headroom), 0xd8); /* 0 2 | 1 3 */
 	store(pkts, _mm256_unpacklo_epi64(rec, hi));
 	store(pkts + 2, _mm256_unpackhi_epi64(rec, hi));
-	return _mm256_sub_epi64(_mm256_and_si256(hi, all(adv_words.look)), all(adv_words.least));
-}
-
-/* Eight. Returns the greatest of each place, adds to *@sums. */
-static inline AVX2 __m256i take_eight(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-				      __m256i *sums)
-{
-	__m256i x = take_four(d, bufs, pkts), y = take_four(d + 4, bufs + 4, pkts + 4);
-
-	*sums = _mm256_add_epi64(*sums, _mm256_add_epi64(x, y));
-	return _mm256_max_epu32(x, y);
+	return _mm256_sub_epi64(_mm256_and_si256(hi, t->look), t->least);
 }
 
 /* Read after DD was seen. */
-static inline AVX2 void take_eight_meta(const struct adv_desc *d, struct unapi_rx_meta *meta)
+INLINE void take_eight_meta(const struct adv_desc *d, struct unapi_rx_meta *meta)
 {
 	unsigned int i;
 
@@ -89,78 +78,94 @@ static inline AVX2 void take_eight_meta(const struct adv_desc *d, struct unapi_r
 	}
 }
 
-/* Records are written before they are known to be good: there is room for @n. */
-static inline __attribute__((always_inline)) AVX2 struct adv_run take(const struct adv_desc *d,
-								      const uint32_t *bufs,
-								      struct unapi_pkt *pkts, uint32_t n,
-								      uint32_t max_len,
-								      struct unapi_rx_meta *meta)
+/*
+ * Records are written before they are known to be good: there is room for @n. Eight at a time the length less
+ * one may have no bits but those of max_len - 1, so that it is at most that; where max_len is not a power of
+ * two some good ones are left for the second loop.
+ */
+INLINE struct adv_run take(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts, uint32_t n,
+			   const struct adv_take *how, struct unapi_rx_meta *meta)
 {
-	const __m256i limits = _mm256_set1_epi64x((long long)((uint64_t)(max_len - 1) << 32));
-	__m256i sums = _mm256_setzero_si256(), with = sums;
-	uint64_t i = 0, end = n;
+	const struct taking t = {load(how->look), load(how->least), load(how->headroom)};
+	const __m256i bad = load(how->bad);
+	__m256i sums = _mm256_setzero_si256();
+	uint64_t i = 0, end = n & ~7u;
 
-	for (; i + 8 <= end; i += 8) {
-		if (__builtin_expect(!at_most(take_eight(d + i, bufs + i, pkts + i, &with), limits), 0))
+	for (; i != end; i += 8) {
+		__m256i x = take_four(d + i, bufs + i, pkts + i, &t),
+			y = take_four(d + i + 4, bufs + i + 4, pkts + i + 4, &t);
+
+		if (__builtin_expect(!_mm256_testz_si256(_mm256_or_si256(x, y), bad), 0))
 			break;
-		sums = with;
+		sums = _mm256_add_epi64(sums, _mm256_add_epi64(x, y));
 		if (meta)
 			take_eight_meta(d + i, meta + i);
 	}
 	return (struct adv_run){i, (sum_of(sums) >> 32) + i};
 }
 
-static AVX2 struct adv_run avx2_take(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-				     uint32_t n, uint32_t max_len)
+INLINE struct adv_run avx2_take_groups(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
+				       uint32_t n, const struct adv_take *how, struct unapi_rx_meta *none)
 {
-	return take(d, bufs, pkts, n, max_len, NULL);
+	return take(d, bufs, pkts, n, how, NULL);
 }
 
-static AVX2 struct adv_run avx2_take_meta(const struct adv_desc *d, const uint32_t *bufs,
-					  struct unapi_pkt *pkts, uint32_t n, uint32_t max_len,
-					  struct unapi_rx_meta *meta)
+INLINE struct adv_run avx2_take_groups_meta(const struct adv_desc *d, const uint32_t *bufs,
+					    struct unapi_pkt *pkts, uint32_t n, const struct adv_take *how,
+					    struct unapi_rx_meta *meta)
 {
-	return take(d, bufs, pkts, n, max_len, meta);
+	return take(d, bufs, pkts, n, how, meta);
 }
 
-struct fill {
+struct filling {
 	__m256i base, step;
 };
 
-static inline AVX2 void fill_four(struct adv_desc *d, const uint32_t *bufs, const struct fill *h)
+INLINE void fill_four(struct adv_desc *d, const uint32_t *from, const struct filling *f)
 {
-	const __m256i zero = _mm256_setzero_si256();
-	__m256i a = _mm256_add_epi64(_mm256_mul_epu32(handles(bufs), h->step), h->base);
+	__m256i a = _mm256_add_epi64(_mm256_mul_epu32(handles(from), f->step), f->base),
+		zero = _mm256_setzero_si256();
 
 	a = _mm256_permute4x64_epi64(a, 0xd8);
 	store(d, _mm256_unpacklo_epi64(a, zero));
 	store(d + 2, _mm256_unpackhi_epi64(a, zero));
 }
 
-static AVX2 uint32_t avx2_fill(struct adv_desc *restrict d, const uint32_t *restrict bufs, uint32_t n,
-			       uint64_t iova, uint32_t stride)
+INLINE void fill_eight(struct adv_desc *d, uint32_t *bufs, const uint32_t *from, const struct filling *f)
 {
-	const struct fill h = {_mm256_set1_epi64x((long long)iova), _mm256_set1_epi64x(stride)};
-	uint64_t i = 0, end = n;
-
-	for (; i + 8 <= end; i += 8) {
-		fill_four(d + i, bufs + i, &h);
-		fill_four(d + i + 4, bufs + i + 4, &h);
-	}
-	return (uint32_t)i;
+	fill_four(d, from, f);
+	fill_four(d + 4, from + 4, f);
+	store(bufs, load(from));
 }
 
-struct put {
-	__m256i pool, step, base;
+static AVX2 void avx2_fill(struct adv_desc *restrict d, uint32_t *restrict bufs,
+			   const uint32_t *restrict from, uint32_t n, const struct adv_fill *how)
+{
+	const struct filling f = {load(how->iova), load(how->stride)};
+	uint64_t i = 0, end = n & ~7u;
+
+	for (; i + 16 <= end; i += 16) {
+		fill_eight(d + i, bufs + i, from + i, &f);
+		fill_eight(d + i + 8, bufs + i + 8, from + i + 8, &f);
+	}
+	if (i != end) {
+		fill_eight(d + i, bufs + i, from + i, &f);
+		i += 8;
+	}
+	if (__builtin_expect(i != n, 0))
+		adv_fill_rest(d + i, bufs + i, from + i, n - (uint32_t)i, how);
+}
+
+/* How descriptors are made of records, and what was seen of these: where pool and flags are not what they
+ * should be; the greatest length less one, in both halves; the sum of lengths, there too. */
+struct putting {
+	__m256i pool, step, base, cmd;
+	__m256i odd, most, sums;
 };
 
-/*
- * Four packets to send, into free slots. Returns what tells whether they are simple: each 32 bits must be at
- * most the greatest length less one. In lower halves that is the length less one, and what is wrong with the
- * pool; in upper halves the length again, and the flags there may not be. Both lie above any length.
- */
-static inline AVX2 __m256i put_four(struct adv_desc *restrict d, uint32_t *restrict bufs,
-				    const struct unapi_pkt *restrict p, const struct put *h, __m256i *sums)
+/* Four packets to send, into free slots. */
+INLINE void put_four(struct adv_desc *restrict d, uint32_t *restrict bufs, const struct unapi_pkt *restrict p,
+		     struct putting *h)
 {
 	/* bytes 4 and 5 of each word: of the lower the offset, of the upper the length, which goes to both
 	 * halves */
@@ -172,50 +177,60 @@ static inline AVX2 __m256i put_four(struct adv_desc *restrict d, uint32_t *restr
 			      (long long)0x8080050480800504, (long long)0x80800d0c80800d0c),
 		      even = _mm256_setr_epi32(0, 4, 2, 6, 0, 4, 2, 6),
 		      to_payload_len = _mm256_set1_epi64x((ADV_TXD_PAYLEN_SHIFT - 32LL) << 32);
-	__m256i p01 = _mm256_loadu_si256((const __m256i *)p),
-		p23 = _mm256_loadu_si256((const __m256i *)(p + 2)), lo = _mm256_unpacklo_epi64(p01, p23),
+	__m256i p01 = load(p), p23 = load(p + 2), lo = _mm256_unpacklo_epi64(p01, p23),
 		hi = _mm256_unpackhi_epi64(p01, p23), len, addr, cmd;
 
 	len = _mm256_shuffle_epi8(hi, len_at);
-	*sums = _mm256_add_epi64(*sums, len);
-	cmd = _mm256_or_si256(_mm256_sllv_epi32(len, to_payload_len), all(adv_words.put_cmd));
+	cmd = _mm256_or_si256(_mm256_sllv_epi32(len, to_payload_len), h->cmd);
 	addr = _mm256_add_epi64(_mm256_shuffle_epi8(lo, off_at),
 				_mm256_add_epi64(_mm256_mul_epu32(lo, h->step), h->base));
 	store(d, _mm256_unpacklo_epi64(addr, cmd));
 	store(d + 2, _mm256_unpackhi_epi64(addr, cmd));
 	_mm_storeu_si128((__m128i *)bufs, _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(lo, even)));
-	lo = _mm256_xor_si256(_mm256_and_si256(lo, all(adv_words.put_odd)), h->pool);
-	return _mm256_or_si256(lo, _mm256_add_epi32(len, _mm256_set1_epi32(-1)));
+	h->odd = _mm256_or_si256(h->odd, _mm256_xor_si256(lo, h->pool));
+	h->most = _mm256_max_epu32(h->most, _mm256_add_epi32(len, _mm256_set1_epi32(-1)));
+	h->sums = _mm256_add_epi64(h->sums, len);
 }
 
-static inline AVX2 __m256i put_eight(struct adv_desc *restrict d, uint32_t *restrict bufs,
-				     const struct unapi_pkt *restrict p, const struct put *h, __m256i *sums)
+/* Were all simple? */
+INLINE bool put_well(const struct putting *h, const struct adv_put *how)
 {
-	__m256i x = put_four(d, bufs, p, h, sums), y = put_four(d + 4, bufs + 4, p + 4, h, sums);
+	__m256i over = _mm256_subs_epu16(h->most, load(how->most)),
+		odd = _mm256_and_si256(h->odd, load(how->odd));
 
-	return _mm256_max_epu32(x, y);
+	over = _mm256_or_si256(over, odd);
+	return _mm256_testz_si256(over, over);
 }
 
-static AVX2 struct adv_run avx2_put(struct adv_desc *restrict d, uint32_t *restrict bufs,
-				    const struct unapi_pkt *restrict p, uint32_t n, uint32_t max_len)
+INLINE struct adv_run avx2_put_groups(struct adv_desc *restrict d, uint32_t *restrict bufs,
+				      const struct unapi_pkt *restrict p, uint32_t n,
+				      const struct adv_put *restrict how)
 {
-	const struct adv_put how = adv_put_for(p->buf, max_len);
-	const struct put h = {
-		.pool = _mm256_set1_epi64x((long long)how.pool),
-		.step = _mm256_set1_epi64x(how.stride),
-		.base = _mm256_set1_epi64x((long long)how.iova),
+	const __m256i zero = _mm256_setzero_si256();
+	struct putting h = {
+		.pool = load(how->pool),
+		.step = load(how->stride),
+		.base = load(how->iova),
+		.cmd = load(how->cmd),
+		.odd = zero,
+		.most = zero,
+		.sums = zero,
 	};
-	const __m256i limits = _mm256_set1_epi32((int)(max_len - 1));
-	__m256i sums = _mm256_setzero_si256(), with = sums;
-	uint64_t i = 0, end = n;
+	uint64_t i = 0, end = n & ~7u, sum = 0;
 
-	for (; i + 8 <= end; i += 8) {
-		if (__builtin_expect(!at_most(put_eight(d + i, bufs + i, p + i, &h, &with), limits), 0))
-			break;
-		sums = with;
+	for (; i != end; i += 8) {
+		put_four(d + i, bufs + i, p + i, &h);
+		put_four(d + i + 4, bufs + i + 4, p + i + 4, &h);
+		/* gcc would go on in other registers, and move them back each time */
+		__asm__("" : "+x"(h.odd), "+x"(h.most));
 	}
-	return (struct adv_run){i, (uint32_t)sum_of(sums)};
+	/* Looked at once, at the end; if they were not all simple, again from the first. */
+	if (__builtin_expect(put_well(&h, how), 1))
+		sum = (uint32_t)sum_of(h.sums);
+	else
+		i = 0;
+	return (struct adv_run){i, sum};
 }
 
-const struct adv_isa adv_isa_avx2 = {"avx2", avx2_take, avx2_take_meta, avx2_fill, avx2_put};
+ADV_FAST(avx2, "avx2", AVX2);
 #endif

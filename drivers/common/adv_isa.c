@@ -1,97 +1,175 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The loops over descriptors in portable C, and which ones are used. */
-#include "drivers/common/adv_isa.h"
+#include "drivers/common/adv_fast.h"
 #include "core/base/compiler.h"
 
-const struct adv_words adv_words = {ADV_LOOK, ADV_LEAST, ADV_PUT_ODD, ADV_PUT_CMD};
-
-/* In fours, which compilers do not make of a loop that may end at any packet. */
-static inline __attribute__((always_inline)) struct adv_run take(const struct adv_desc *restrict d,
-								 const uint32_t *restrict bufs,
-								 struct unapi_pkt *restrict pkts, uint32_t n,
-								 uint32_t max_len,
-								 struct unapi_rx_meta *restrict meta)
+static void four(uint64_t *words, uint64_t word)
 {
-	uint64_t sum = 0;
-	uint32_t i = 0;
+	for (unsigned int i = 0; i < 4; i++)
+		words[i] = word;
+}
 
-#define TAKE(k)                                                                                             \
-	do {                                                                                                \
-		if (!adv_take_one(&d[i + (k)], bufs[i + (k)], &pkts[i + (k)], meta ? &meta[i + (k)] : NULL, \
-				  max_len, &sum)) {                                                         \
-			i += (k);                                                                           \
-			goto out;                                                                           \
-		}                                                                                           \
-	} while (0)
-	for (; i + 4 <= n; i += 4) {
-		TAKE(0);
-		TAKE(1);
-		TAKE(2);
-		TAKE(3);
-	}
+void adv_take_how(struct adv_take *how, uint32_t max_len)
+{
+	four(how->look, ADV_LOOK);
+	four(how->least, ADV_LEAST);
+	four(how->headroom, (uint64_t)PAGE_POOL_HEADROOM << 32);
+	four(how->bad, ~((uint64_t)(max_len - 1) << 32));
+	how->max_len = max_len;
+}
+
+void adv_fill_how(struct adv_fill *how, uint64_t iova, uint32_t stride)
+{
+	four(how->iova, iova);
+	four(how->stride, stride);
+}
+
+void adv_put_how(struct adv_put *how, uint32_t buf, uint32_t max_len)
+{
+	const struct unapi_pool_view *view = &unapi_pool_views[buf >> UNAPI_POOL_SHIFT];
+
+	four(how->iova, view->iova0);
+	four(how->stride, view->stride);
+	four(how->pool, buf & ~UNAPI_BUF_MASK);
+	four(how->cmd, ADV_PUT_CMD);
+	four(how->odd, ADV_PUT_ODD);
+	four(how->most, (uint64_t)(max_len - 1) << 32 | (max_len - 1));
+	how->max_len = max_len;
+}
+
+/*
+ * One by one.
+ */
+
+struct adv_run adv_take_rest(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
+			     uint32_t n, const struct adv_take *how, struct unapi_rx_meta *meta,
+			     struct adv_run did)
+{
+	uint64_t i = did.n, sum = did.bytes - did.n;
+
 	for (; i < n; i++)
-		TAKE(0);
-#undef TAKE
-out:
+		if (!adv_take_one(&d[i], bufs[i], &pkts[i], meta ? &meta[i] : NULL, how->max_len, &sum))
+			break;
 	return (struct adv_run){i, sum + i};
 }
 
-static struct adv_run scalar_take(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-				  uint32_t n, uint32_t max_len)
+void adv_fill_rest(struct adv_desc *d, uint32_t *bufs, const uint32_t *from, uint32_t n,
+		   const struct adv_fill *how)
 {
-	return take(d, bufs, pkts, n, max_len, NULL);
+	for (uint32_t i = 0; i < n; i++)
+		adv_fill_one(&d[i], &bufs[i], from[i], how);
 }
 
-static struct adv_run scalar_take_meta(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-				       uint32_t n, uint32_t max_len, struct unapi_rx_meta *meta)
+struct adv_run adv_put_rest(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p, uint32_t n,
+			    const struct adv_put *how, struct adv_run did)
 {
-	return take(d, bufs, pkts, n, max_len, meta);
+	for (; did.n < n; did.n++)
+		if (!adv_put_one(&d[did.n], &bufs[did.n], &p[did.n], how, &did.bytes))
+			break;
+	return did;
 }
 
-static uint32_t scalar_fill(struct adv_desc *restrict d, const uint32_t *restrict bufs, uint32_t n,
-			    uint64_t iova, uint32_t stride)
-{
-	uint32_t i = 0;
+/*
+ * The same in groups of four, as adv_avx2.c explains.
+ */
 
-	for (; i + 4 <= n; i += 4) {
-		adv_fill_one(&d[i], bufs[i], iova, stride);
-		adv_fill_one(&d[i + 1], bufs[i + 1], iova, stride);
-		adv_fill_one(&d[i + 2], bufs[i + 2], iova, stride);
-		adv_fill_one(&d[i + 3], bufs[i + 3], iova, stride);
+#define INLINE static inline __attribute__((always_inline))
+
+/* What is looked at, less the least, as adv_take.bad has it. */
+INLINE uint64_t take_one(const struct adv_desc *d, uint32_t buf, struct unapi_pkt *p,
+			 const struct adv_take *how)
+{
+	uint64_t hi = adv_fetch(d);
+
+	adv_put_record(p, buf, 0, hi);
+	return (hi & how->look[0]) - how->least[0];
+}
+
+INLINE struct adv_run take(const struct adv_desc *restrict d, const uint32_t *restrict bufs,
+			   struct unapi_pkt *restrict pkts, uint32_t n, const struct adv_take *restrict how,
+			   struct unapi_rx_meta *restrict meta)
+{
+	uint64_t sum = 0, i = 0, end = n & ~3u;
+
+	for (; i != end; i += 4) {
+		uint64_t a = take_one(&d[i], bufs[i], &pkts[i], how),
+			 b = take_one(&d[i + 1], bufs[i + 1], &pkts[i + 1], how),
+			 c = take_one(&d[i + 2], bufs[i + 2], &pkts[i + 2], how),
+			 e = take_one(&d[i + 3], bufs[i + 3], &pkts[i + 3], how);
+
+		if (unlikely((a | b | c | e) & how->bad[0]))
+			break;
+		sum += (a + b) + (c + e);
+		if (meta)
+			for (unsigned int k = 0; k < 4; k++)
+				memcpy(&meta[i + k], &d[i + k].lo, sizeof(*meta));
 	}
-	for (; i < n; i++)
-		adv_fill_one(&d[i], bufs[i], iova, stride);
-	return n;
+	return (struct adv_run){i, (sum >> 32) + i};
 }
 
-static struct adv_run scalar_put(struct adv_desc *restrict d, uint32_t *restrict bufs,
-				 const struct unapi_pkt *restrict p, uint32_t n, uint32_t max_len)
+INLINE struct adv_run scalar_take_groups(const struct adv_desc *d, const uint32_t *bufs,
+					 struct unapi_pkt *pkts, uint32_t n, const struct adv_take *how,
+					 struct unapi_rx_meta *none)
 {
-	struct adv_put h = adv_put_for(p->buf, max_len);
-	uint64_t sum = 0;
-	uint32_t i = 0;
+	return take(d, bufs, pkts, n, how, NULL);
+}
 
-#define PUT(k)                                                                          \
-	do {                                                                            \
-		if (!adv_put_one(&d[i + (k)], &bufs[i + (k)], &p[i + (k)], &h, &sum)) { \
-			i += (k);                                                       \
-			goto out;                                                       \
-		}                                                                       \
+INLINE struct adv_run scalar_take_groups_meta(const struct adv_desc *d, const uint32_t *bufs,
+					      struct unapi_pkt *pkts, uint32_t n, const struct adv_take *how,
+					      struct unapi_rx_meta *meta)
+{
+	return take(d, bufs, pkts, n, how, meta);
+}
+
+static void scalar_fill(struct adv_desc *restrict d, uint32_t *restrict bufs, const uint32_t *restrict from,
+			uint32_t n, const struct adv_fill *how)
+{
+	uint64_t i = 0, end = n & ~3u;
+
+	for (; i != end; i += 4) {
+		adv_fill_one(&d[i], &bufs[i], from[i], how);
+		adv_fill_one(&d[i + 1], &bufs[i + 1], from[i + 1], how);
+		adv_fill_one(&d[i + 2], &bufs[i + 2], from[i + 2], how);
+		adv_fill_one(&d[i + 3], &bufs[i + 3], from[i + 3], how);
+	}
+	if (unlikely(i != n))
+		adv_fill_rest(d + i, bufs + i, from + i, n - (uint32_t)i, how);
+}
+
+INLINE struct adv_run scalar_put_groups(struct adv_desc *restrict d, uint32_t *restrict bufs,
+					const struct unapi_pkt *restrict p, uint32_t n,
+					const struct adv_put *restrict how)
+{
+	const uint64_t iova = how->iova[0], stride = how->stride[0], pool = how->pool[0], max = how->max_len;
+	uint64_t sum = 0, i = 0, end = n & ~3u, odd = 0;
+
+#define PUT(k)                                                                 \
+	do {                                                                   \
+		uint64_t lo, len = p[i + (k)].len;                             \
+                                                                               \
+		memcpy(&lo, &p[i + (k)], sizeof(lo));                          \
+		odd |= lo ^ pool;                                              \
+		if (unlikely(len - 1 >= max))                                  \
+			goto out;                                              \
+		d[i + (k)].lo = iova + (uint32_t)lo * stride + p[i + (k)].off; \
+		d[i + (k)].hi = ADV_PUT_CMD + len * ADV_PUT_LENGTHS;           \
+		bufs[i + (k)] = (uint32_t)lo;                                  \
+		sum += len;                                                    \
 	} while (0)
-	for (; i + 4 <= n; i += 4) {
+	for (; i != end; i += 4) {
 		PUT(0);
 		PUT(1);
 		PUT(2);
 		PUT(3);
 	}
-	for (; i < n; i++)
-		PUT(0);
 #undef PUT
+	if (likely(!(odd & ADV_PUT_ODD)))
+		return (struct adv_run){i, sum};
 out:
-	return (struct adv_run){i, sum};
+	return (struct adv_run){0, 0};
 }
 
-const struct adv_isa adv_isa_scalar = {"scalar", scalar_take, scalar_take_meta, scalar_fill, scalar_put};
+ADV_FAST(scalar, "scalar", );
 
 static const struct adv_isa *chosen; /* relaxed: any thread would choose the same */
 

@@ -3,8 +3,8 @@
  * The loops over descriptors, once for each instruction set, chosen when the library is first used.
  *
  * Each works on slots in a row, does the simple packets (one buffer, no error, no request: nearly all there
- * are) from the front, and stops at the first that is not simple, or before: what is left adv_take() and its
- * like do one by one. So all give the same results for any contents of the rings (tests/unit/test_adv_isa.c).
+ * are) from the front, and stops at the first that is not simple. So all give the same results for any
+ * contents of the rings (tests/unit/test_adv_isa.c).
  */
 #ifndef UNAPI_DRIVERS_ADV_ISA_H
 #define UNAPI_DRIVERS_ADV_ISA_H
@@ -15,11 +15,24 @@
 
 #include <string.h>
 
-/* What transmit makes of a pool's buffer handles: iova + handle * stride + offset. */
+/* What the loops need to know of a ring, as vectors want it: the same word four times. */
+struct adv_take {
+	uint64_t look[4], least[4], headroom[4]; /* ADV_LOOK, ADV_LEAST; what is behind a handle */
+	uint64_t bad[4];			 /* bits that ... less the least may not have */
+	uint32_t max_len;
+};
+
+/* Where a pool's buffers are for the device, from where it is to write: iova + handle * stride. */
+struct adv_fill {
+	uint64_t iova[4], stride[4];
+};
+
+/* For packets with buffers of one pool: their address is iova + handle * stride + offset. */
 struct adv_put {
-	uint64_t iova;
-	uint64_t pool; /* the handle's upper bits, which all packets must have */
-	uint32_t stride;
+	uint64_t iova[4], stride[4];
+	uint64_t pool[4];	 /* the handle's upper bits, which all packets must have */
+	uint64_t cmd[4], odd[4]; /* ADV_PUT_CMD, ADV_PUT_ODD */
+	uint64_t most[4];	 /* the greatest length less one, in each half */
 	uint32_t max_len;
 };
 
@@ -28,19 +41,30 @@ struct adv_run {
 	uint64_t n, bytes;
 };
 
+struct adv_rx_ring;
+struct adv_tx_ring;
+struct unapi_txq;
+
+typedef struct adv_run (*adv_take_fn)(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
+				      uint32_t n, const struct adv_take *how, struct unapi_rx_meta *meta);
+typedef struct adv_run (*adv_put_fn)(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p,
+				     uint32_t n, const struct adv_put *how);
+
 struct adv_isa {
 	const char *name; /* "avx2", "sse4.2", "scalar" */
 	/* Finished descriptors into records; what is behind those that were done may be written too. */
-	struct adv_run (*take)(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-			       uint32_t n, uint32_t max_len);
-	struct adv_run (*take_meta)(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-				    uint32_t n, uint32_t max_len, struct unapi_rx_meta *meta);
-	/* Buffers into descriptors. Returns how many. */
-	uint32_t (*fill)(struct adv_desc *d, const uint32_t *bufs, uint32_t n, uint64_t iova,
-			 uint32_t stride);
-	/* Records into free descriptors, and their handles into @bufs; also behind those that were done. */
-	struct adv_run (*put)(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p, uint32_t n,
-			      uint32_t max_len);
+	adv_take_fn take, take_meta;
+	/* Handles @from somewhere into @bufs, and their buffers into descriptors. */
+	void (*fill)(struct adv_desc *d, uint32_t *bufs, const uint32_t *from, uint32_t n,
+		     const struct adv_fill *how);
+	/* Records, at least one, into free descriptors, and their handles into @bufs; also behind those that
+	 * were done. */
+	adv_put_fn put;
+	/* What rings do all the time, with take, take_meta and put built in (adv_rx_fast.h, adv_tx_fast.h).
+	 */
+	int (*poll)(struct adv_rx_ring *r, int budget);
+	int (*poll_meta)(struct adv_rx_ring *r, int budget);
+	unsigned int (*burst)(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
 };
 
 extern const struct adv_isa adv_isa_scalar, adv_isa_sse42, adv_isa_avx2;
@@ -105,26 +129,12 @@ static inline bool adv_take_one(const struct adv_desc *d, uint32_t buf, struct u
 	return true;
 }
 
-static inline void adv_fill_one(struct adv_desc *d, uint32_t buf, uint64_t iova, uint32_t stride)
+static inline void adv_fill_one(struct adv_desc *d, uint32_t *slot, uint32_t buf, const struct adv_fill *how)
 {
-	d->lo = iova + (uint64_t)buf * stride;
+	*slot = buf;
+	d->lo = how->iova[0] + buf * how->stride[0];
 	d->hi = 0; /* write-back overwrote it */
 }
-
-/* For packets with buffers of the same pool as this one. */
-static inline struct adv_put adv_put_for(uint32_t buf, uint32_t max_len)
-{
-	const struct unapi_pool_view *view = &unapi_pool_views[buf >> UNAPI_POOL_SHIFT];
-	uint64_t pool = buf & ~UNAPI_BUF_MASK;
-
-	/* so that a handle need not be taken apart */
-	return (struct adv_put){view->iova - pool * view->stride, pool, view->stride, max_len};
-}
-
-/* Constants that compilers shall load rather than put together, word by word, at each call. */
-extern const struct adv_words {
-	uint64_t look, least, put_odd, put_cmd;
-} adv_words;
 
 /* What a packet to send must not have, beside a buffer of another pool, to be simple. */
 #define ADV_PUT_ODD                                                                                \
@@ -139,60 +149,26 @@ static inline bool adv_put_one(struct adv_desc *d, uint32_t *buf, const struct u
 	uint64_t lo, len = p->len;
 
 	memcpy(&lo, p, sizeof(lo)); /* buffer, offset, flags */
-	if (__builtin_expect((lo & ADV_PUT_ODD) != how->pool || len - 1 >= how->max_len, 0))
+	if (__builtin_expect((lo & ADV_PUT_ODD) != how->pool[0] || len - 1 >= how->max_len, 0))
 		return false;
-	d->lo = how->iova + (uint64_t)(uint32_t)lo * how->stride + p->off;
+	d->lo = how->iova[0] + (uint32_t)lo * how->stride[0] + p->off;
 	d->hi = ADV_PUT_CMD + len * ADV_PUT_LENGTHS;
 	*buf = (uint32_t)lo;
 	*sum += len;
 	return true;
 }
 
-/*
- * What rings call.
- */
+void adv_take_how(struct adv_take *how, uint32_t max_len);
+void adv_fill_how(struct adv_fill *how, uint64_t iova, uint32_t stride);
+void adv_put_how(struct adv_put *how, uint32_t buf, uint32_t max_len);
 
-static inline struct adv_run adv_take(const struct adv_isa *isa, const struct adv_desc *d,
-				      const uint32_t *bufs, struct unapi_pkt *pkts,
-				      struct unapi_rx_meta *meta, uint32_t n, uint32_t max_len)
-{
-	struct adv_run run, rest;
-
-	if (__builtin_expect(!meta, 1)) {
-		run = isa->take(d, bufs, pkts, n, max_len);
-		if (__builtin_expect(run.n == n, 1))
-			return run;
-		rest = adv_isa_scalar.take(d + run.n, bufs + run.n, pkts + run.n, n - (uint32_t)run.n,
-					   max_len);
-	} else {
-		run = isa->take_meta(d, bufs, pkts, n, max_len, meta);
-		if (run.n == n)
-			return run;
-		rest = adv_isa_scalar.take_meta(d + run.n, bufs + run.n, pkts + run.n, n - (uint32_t)run.n,
-						max_len, meta + run.n);
-	}
-	return (struct adv_run){run.n + rest.n, run.bytes + rest.bytes};
-}
-
-static inline void adv_fill(const struct adv_isa *isa, struct adv_desc *d, const uint32_t *bufs, uint32_t n,
-			    uint64_t iova, uint32_t stride)
-{
-	uint32_t done = isa->fill(d, bufs, n, iova, stride);
-
-	if (done < n)
-		adv_isa_scalar.fill(d + done, bufs + done, n - done, iova, stride);
-}
-
-static inline struct adv_run adv_put(const struct adv_isa *isa, struct adv_desc *d, uint32_t *bufs,
-				     const struct unapi_pkt *p, uint32_t n, uint32_t max_len)
-{
-	struct adv_run run = isa->put(d, bufs, p, n, max_len), rest;
-
-	/* not if the next has a buffer of another pool: then there is more of that, for another run */
-	if (__builtin_expect(run.n == n, 1) || (run.n && (p[run.n].buf ^ p->buf) & ~UNAPI_BUF_MASK))
-		return run;
-	rest = adv_isa_scalar.put(d + run.n, bufs + run.n, p + run.n, n - (uint32_t)run.n, max_len);
-	return (struct adv_run){run.n + rest.n, run.bytes + rest.bytes};
-}
+/* The rest behind @did, one by one. */
+struct adv_run adv_take_rest(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
+			     uint32_t n, const struct adv_take *how, struct unapi_rx_meta *meta,
+			     struct adv_run did);
+void adv_fill_rest(struct adv_desc *d, uint32_t *bufs, const uint32_t *from, uint32_t n,
+		   const struct adv_fill *how);
+struct adv_run adv_put_rest(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p, uint32_t n,
+			    const struct adv_put *how, struct adv_run did);
 
 #endif

@@ -17,17 +17,15 @@ int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_regio
 	int rc;
 
 	r->isa = adv_isa();
+	r->poll = meta ? r->isa->poll_meta : r->isa->poll;
 	r->vfio = v;
 	r->bar = bar;
 	r->tail_reg = tail_reg;
 	r->tail = vfio_region_ptr32(bar, tail_reg);
 	r->size = size;
 	r->refill_batch = size / 4 < REFILL_BATCH ? size / 4 : REFILL_BATCH;
-	r->max_len = PAGE_POOL_RX_SIZE;
-	/* Handles have the pool's number on top: taken off here, once. */
-	r->iova = view->iova + PAGE_POOL_HEADROOM -
-		  ((uint64_t)page_pool_id(r->q.pool) << UNAPI_POOL_SHIFT) * view->stride;
-	r->stride = view->stride;
+	adv_take_how(&r->how, PAGE_POOL_RX_SIZE);
+	adv_fill_how(&r->fill_how, view->iova0 + PAGE_POOL_HEADROOM, view->stride);
 	rc = dma_alloc(v->space, size * sizeof(*r->desc), v->numa_node, DMA_PAGES_4K, &r->mem);
 	if (rc)
 		return unapi_fail_at(rc, "%s: receive ring %u", v->name, r->q.index);
@@ -40,7 +38,7 @@ int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_regio
 		return unapi_fail(ENOMEM, "%s: no memory for receive ring %u", v->name, r->q.index);
 	}
 	r->next = r->fill = 0;
-	r->missing = size - 1;
+	r->ready = 0;
 	return 0;
 }
 
@@ -73,55 +71,95 @@ static inline void store_tail(struct adv_rx_ring *r)
 		vfio_write32(r->vfio, r->bar, r->tail_reg, r->fill);
 }
 
+static inline uint32_t min2(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Slots without a buffer, the one that stays empty not counted. */
+static inline uint32_t missing(const struct adv_rx_ring *r)
+{
+	return r->size - 1 - adv_rx_given(r);
+}
+
+/* Of @lack slots without a buffer, those to give one now: all of an empty ring; otherwise so that the next
+ * time begins at a multiple of eight, as the loops like it. */
+static inline uint32_t refillable(const struct adv_rx_ring *r, uint32_t lack)
+{
+	uint32_t over = (r->fill + lack) & 7;
+
+	if (unlikely(lack == r->size - 1))
+		return lack;
+	return lack > over ? lack - over : 0;
+}
+
+/* Up to where a refill is due, as @lack slots have no buffer; at least what one callback may get. */
+static inline void set_ready(struct adv_rx_ring *r, uint32_t lack)
+{
+	uint32_t until_due = lack < r->refill_batch ? r->refill_batch - (lack & ~7u) : 0;
+	uint32_t n = min2(r->size - r->next, adv_rx_given(r));
+
+	n = min2(n, until_due > r->q.batch ? until_due : r->q.batch);
+	/* Not while short, and the end of what is dropped may look like a packet. */
+	r->ready = r->dropping || r->short_of_buffers ? 0 : n;
+}
+
 /* Fill @n slots in a row, without wrapping. */
 static inline uint32_t fill_run(struct adv_rx_ring *r, uint32_t n)
 {
-	uint32_t *bufs = r->bufs + r->fill, got = page_pool_alloc_bulk(r->q.pool, bufs, n);
+	const uint32_t *from = page_pool_take(r->q.pool, &n);
 
-	adv_fill(r->isa, r->desc + r->fill, bufs, got, r->iova, r->stride);
-	r->fill += got;
+	r->isa->fill(r->desc + r->fill, r->bufs + r->fill, from, n, &r->fill_how);
+	r->fill += n;
 	if (r->fill == r->size)
 		r->fill = 0;
-	r->missing -= got;
-	return got;
+	return n;
 }
 
-void adv_rx_refill(struct adv_rx_ring *r)
+static void refill(struct adv_rx_ring *r, uint32_t lack)
 {
-	uint32_t before = r->missing;
+	uint32_t want = refillable(r, lack), before = r->fill, run, got;
 
 	r->short_of_buffers = false;
-	while (r->missing) {
-		uint32_t run = r->size - r->fill;
-
-		run = run < r->missing ? run : r->missing;
-		if (fill_run(r, run) < run) {
+	for (lack -= want; want; want -= got) {
+		run = min2(r->size - r->fill, want);
+		got = fill_run(r, run);
+		if (unlikely(got < run)) {
+			lack += want - got;
 			r->short_of_buffers = true;
 			stat_add(&r->q.stats.alloc_fail, 1);
 			break;
 		}
 	}
-	if (r->missing != before)
+	if (likely(r->fill != before))
 		store_tail(r);
+	set_ready(r, lack);
+}
+
+void adv_rx_refill(struct adv_rx_ring *r)
+{
+	refill(r, missing(r));
+}
+
+static inline void refill_if_due(struct adv_rx_ring *r)
+{
+	uint32_t lack = missing(r);
+
+	if (lack >= r->refill_batch || unlikely(r->short_of_buffers))
+		refill(r, lack);
+	else
+		set_ready(r, lack);
 }
 
 void adv_rx_reset(struct adv_rx_ring *r)
 {
-	uint32_t filled = r->size - 1 - r->missing, slot = r->next;
-
-	for (; filled; filled--, slot = after(r, slot))
-		page_pool_put_bulk(&r->bufs[slot], 1, false);
+	for (; r->next != r->fill; r->next = after(r, r->next))
+		page_pool_put_bulk(&r->bufs[r->next], 1, false);
 	memset(r->desc, 0, r->size * sizeof(*r->desc));
 	r->next = r->fill = 0;
-	r->missing = r->size - 1;
+	r->ready = 0;
 	r->dropping = false;
 	r->short_of_buffers = false;
-}
-
-/* Slots that the device was given and whose end was not seen yet. */
-static inline uint32_t given(const struct adv_rx_ring *r)
-{
-	return r->size - 1 - r->missing;
 }
 
 /* @n slots in a row, without wrapping, are ours. */
@@ -130,7 +168,6 @@ static inline void advance(struct adv_rx_ring *r, uint32_t n)
 	r->next += n;
 	if (r->next == r->size)
 		r->next = 0;
-	r->missing += n;
 }
 
 /* The next slot's packet is not delivered. */
@@ -149,7 +186,7 @@ static inline uint64_t len_of(uint64_t hi)
  */
 static int skip(struct adv_rx_ring *r)
 {
-	while (given(r)) {
+	while (adv_rx_given(r)) {
 		uint64_t hi = adv_fetch(&r->desc[r->next]);
 
 		if (!(hi & ADV_RXD_DD))
@@ -171,7 +208,7 @@ static int skip(struct adv_rx_ring *r)
 static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unapi_pkt *pkts,
 					      struct unapi_rx_meta *meta, uint32_t room)
 {
-	uint32_t at = r->next, slots = given(r), n = 0;
+	uint32_t at = r->next, slots = adv_rx_given(r), n = 0;
 	uint64_t hi, len, sum = 0;
 	bool bad = false;
 
@@ -193,7 +230,7 @@ static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unap
 		if (meta)
 			memcpy(&meta[n], &r->desc[at].lo, sizeof(*meta));
 		len = len_of(hi);
-		bad |= len - 1 >= r->max_len || hi & ADV_RXD_RXE;
+		bad |= len - 1 >= r->how.max_len || hi & ADV_RXD_RXE;
 		sum += len;
 		n++;
 		at = after(r, at);
@@ -212,11 +249,6 @@ static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unap
 	return (int)n;
 }
 
-static inline uint32_t min2(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 /* @n simple packets of the next slots have become records. */
 static inline void taken(struct adv_rx_ring *r, struct adv_run did)
 {
@@ -228,14 +260,17 @@ static inline void taken(struct adv_rx_ring *r, struct adv_run did)
 /* How many slots in a row may be looked at for @max packets. */
 static inline uint32_t run_of(const struct adv_rx_ring *r, uint32_t max)
 {
-	return min2(max, min2(r->size - r->next, given(r)));
+	return min2(max, min2(r->size - r->next, adv_rx_given(r)));
 }
 
 /* Simple packets from the next slot on, up to @max, behind the @n records that there are. */
 static uint32_t take_run(struct adv_rx_ring *r, uint32_t n, uint32_t max)
 {
-	struct adv_run did = adv_take(r->isa, r->desc + r->next, r->bufs + r->next, r->pkts + n,
-				      r->meta ? r->meta + n : NULL, run_of(r, max), r->max_len);
+	const struct adv_desc *d = r->desc + r->next;
+	const uint32_t *bufs = r->bufs + r->next;
+	struct unapi_rx_meta *meta = r->meta ? r->meta + n : NULL;
+	struct adv_run did = (meta ? r->isa->take_meta : r->isa->take)(d, bufs, r->pkts + n, run_of(r, max),
+								       &r->how, meta);
 
 	taken(r, did);
 	return (uint32_t)did.n;
@@ -247,8 +282,8 @@ static uint32_t take_run(struct adv_rx_ring *r, uint32_t n, uint32_t max)
  * because the batch is full, so there may be more to deliver. Otherwise a descriptor was not finished, and
  * its interrupt is still to come.
  */
-static __attribute__((noinline)) uint32_t gather(struct adv_rx_ring *r, struct adv_run did, uint32_t budget,
-						 uint32_t *packets, bool *more)
+static uint32_t gather(struct adv_rx_ring *r, struct adv_run did, uint32_t budget, uint32_t *packets,
+		       bool *more)
 {
 	uint32_t n = (uint32_t)did.n, done = n, max = r->q.batch, k;
 	int got = 0;
@@ -256,8 +291,8 @@ static __attribute__((noinline)) uint32_t gather(struct adv_rx_ring *r, struct a
 	taken(r, did);
 	while (n < max && done < budget) {
 		/* A look at one first: of packets of several fragments many may follow each other. */
-		if (!r->dropping && given(r) &&
-		    adv_simple_len_less_one(adv_fetch(&r->desc[r->next])) < r->max_len) {
+		if (!r->dropping && adv_rx_given(r) &&
+		    adv_simple_len_less_one(adv_fetch(&r->desc[r->next])) < r->how.max_len) {
 			k = take_run(r, n, min2(max - n, budget - done));
 			n += k;
 			done += k;
@@ -275,31 +310,50 @@ static __attribute__((noinline)) uint32_t gather(struct adv_rx_ring *r, struct a
 	return n;
 }
 
-int adv_rx_poll(struct adv_rx_ring *r, int budget)
+/* After @did packets. Returns how many of @budget are left. */
+static uint32_t poll_any(struct adv_rx_ring *r, uint32_t left, struct adv_run did)
 {
-	uint32_t left = budget > 0 ? (uint32_t)budget : 0, n, packets;
+	uint32_t n, packets;
 	bool more = true;
 
 	while (left && more) {
-		/* the end of a packet that is dropped may look like a packet */
-		uint32_t run = unlikely(r->dropping) ? 0 : run_of(r, min2(r->q.batch, left));
-		const struct adv_desc *d = r->desc + r->next;
-		const uint32_t *bufs = r->bufs + r->next;
-		struct adv_run did = likely(!r->meta)
-					     ? r->isa->take(d, bufs, r->pkts, run, r->max_len)
-					     : r->isa->take_meta(d, bufs, r->pkts, run, r->max_len, r->meta);
-
-		if (likely(did.n == run && run)) {
-			taken(r, did);
-			n = packets = run;
-		} else {
-			n = gather(r, did, left, &packets, &more);
-		}
+		n = gather(r, did, left, &packets, &more);
 		if (likely(n))
 			r->q.rx_fn(r->q.rx_arg, r->pkts, r->meta, n);
 		left -= packets;
-		if (r->missing >= r->refill_batch || unlikely(r->short_of_buffers))
-			adv_rx_refill(r);
+		refill_if_due(r);
+		did = (struct adv_run){0, 0};
+	}
+	return left;
+}
+
+/* The fast way, if something is ready. */
+static uint32_t poll_on(struct adv_rx_ring *r, uint32_t left)
+{
+	if (!left)
+		return 0;
+	if (r->ready)
+		return left - (uint32_t)r->poll(r, (int)left);
+	return poll_any(r, left, (struct adv_run){0, 0});
+}
+
+int adv_rx_poll_ready(struct adv_rx_ring *r, uint32_t left, int budget)
+{
+	if (left) {
+		refill_if_due(r);
+		left = poll_on(r, left);
+	}
+	return budget - (int)left;
+}
+
+int adv_rx_poll_rest(struct adv_rx_ring *r, uint32_t left, int budget, struct adv_run did, uint32_t run)
+{
+	did = adv_take_rest(r->desc + r->next, r->bufs + r->next, r->pkts, run, &r->how, r->meta, did);
+	if (did.n == run) {
+		adv_rx_deliver(r, did);
+		left = poll_on(r, left - run);
+	} else {
+		left = poll_any(r, left, did);
 	}
 	return budget - (int)left;
 }

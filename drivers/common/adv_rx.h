@@ -3,8 +3,8 @@
  * A receive ring of advanced descriptors: descriptors in, packet records out. Knows no registers but its
  * tail.
  *
- * Slots from @next on, @filled of them, belong to the device; the @missing behind them wait for buffers. One
- * slot always stays empty, since a tail that meets the head would mean an empty ring to the device.
+ * Slots from @next to @fill, left out, belong to the device; those behind wait for buffers. One slot always
+ * stays empty, since a tail that meets the head would mean an empty ring to the device.
  */
 #ifndef UNAPI_DRIVERS_ADV_RX_H
 #define UNAPI_DRIVERS_ADV_RX_H
@@ -15,24 +15,25 @@
 struct adv_rx_ring {
 	struct rx_queue q; /* first: what core/net sees */
 
-	const struct adv_isa *isa;
+	int (*poll)(struct adv_rx_ring *r, int budget);
 	struct adv_desc *desc;
 	uint32_t *
 		bufs; /* the buffer in each slot: never read back from the ring, which the device can write */
-	uint32_t size;
-	uint32_t next;	       /* first slot not yet delivered */
-	uint32_t fill;	       /* first slot without a buffer */
-	uint32_t missing;      /* slots without one, the one that stays empty not counted */
-	uint32_t refill_batch; /* give buffers when this many slots lack one */
-	bool dropping;	       /* in the middle of a packet that has too many fragments */
-	bool short_of_buffers; /* the last refill came short */
-	uint32_t max_len;      /* bytes the device may write into one buffer */
-	uint64_t iova;	       /* of the data of the buffer with handle 0, if there were one */
-	uint32_t stride;
 	struct unapi_pkt *pkts;	    /* q.batch records */
 	struct unapi_rx_meta *meta; /* as many, or NULL */
-	volatile uint32_t *tail;    /* the tail register where it is mapped */
-	struct vfio_device *vfio;   /* otherwise it is reached by calls */
+	uint32_t ready; /* slots in a row that the device has and that may be looked at before a refill is due
+			 */
+	uint32_t next;	/* first slot not yet delivered */
+	uint32_t size;
+	uint32_t fill;	       /* first slot without a buffer; @next if all are */
+	uint32_t refill_batch; /* give buffers when this many slots lack one */
+	struct adv_take how;   /* with the bytes that the device may write into one buffer */
+	bool dropping;	       /* in the middle of a packet that has too many fragments */
+	bool short_of_buffers; /* the last refill came short */
+	struct adv_fill fill_how;
+	volatile uint32_t *tail; /* the tail register where it is mapped */
+	const struct adv_isa *isa;
+	struct vfio_device *vfio; /* without @tail it is reached by calls */
 	struct vfio_region *bar;
 	uint32_t tail_reg;
 	struct dma_mem *mem; /* of desc */
@@ -46,17 +47,50 @@ void adv_rx_teardown(struct adv_rx_ring *r);
 /* Device disabled: empty the ring, giving every buffer back (owner of the pool). */
 void adv_rx_reset(struct adv_rx_ring *r);
 
-/* Give buffers to slots that lack one, all that can be had, and store the tail once. Owner. */
+/* Give buffers to slots that lack one, as many as can be had, and store the tail once. Owner. */
 void adv_rx_refill(struct adv_rx_ring *r);
 
-/* Deliver up to @budget packets to q.rx_fn, refilling; returns how many. Owner. */
-int adv_rx_poll(struct adv_rx_ring *r, int budget);
+/* Deliver up to @budget packets, not negative, to q.rx_fn, refilling; returns how many. Owner. */
+static inline int adv_rx_poll(struct adv_rx_ring *r, int budget)
+{
+	return r->poll(r, budget);
+}
+
+/*
+ * What adv_rx_fast.h leaves to others; each returns what the poll is to return, of whose @budget there is
+ * @left.
+ */
+
+/* Nothing is ready: refill, and go on if something is then. */
+int adv_rx_poll_ready(struct adv_rx_ring *r, uint32_t left, int budget);
+/* Behind @did simple packets that became records go on one by one up to @run, then with whatever there is. */
+int adv_rx_poll_rest(struct adv_rx_ring *r, uint32_t left, int budget, struct adv_run did, uint32_t run);
+
+/* @did packets in a row became records. */
+static inline void adv_rx_deliver(struct adv_rx_ring *r, struct adv_run did)
+{
+	uint32_t n = (uint32_t)did.n;
+
+	r->ready -= n;
+	n += r->next;
+	if (unlikely(n == r->size))
+		n = 0;
+	r->next = n;
+	stat_add(&r->q.stats.packets, did.n);
+	stat_add(&r->q.stats.bytes, did.bytes);
+	r->q.rx_fn(r->q.rx_arg, r->pkts, r->meta, (uint32_t)did.n);
+}
+
+/* Slots that the device was given and whose end was not seen yet. */
+static inline uint32_t adv_rx_given(const struct adv_rx_ring *r)
+{
+	return r->fill >= r->next ? r->fill - r->next : r->size - r->next + r->fill;
+}
 
 /* True if a finished descriptor waits. */
 static inline bool adv_rx_pending(const struct adv_rx_ring *r)
 {
-	return __atomic_load_n(&r->desc[r->next].hi, __ATOMIC_ACQUIRE) & ADV_RXD_DD &&
-	       r->missing < r->size - 1;
+	return __atomic_load_n(&r->desc[r->next].hi, __ATOMIC_ACQUIRE) & ADV_RXD_DD && adv_rx_given(r);
 }
 
 #endif

@@ -4,14 +4,15 @@
  * descriptors are loaded by asm statements; here a load is one descriptor, of which only the upper word has
  * to be read in one go.
  */
-#include "drivers/common/adv_isa.h"
+#include "drivers/common/adv_fast.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define SSE42 __attribute__((target("sse4.2")))
+#define SSE42  __attribute__((target("sse4.2")))
+#define INLINE static inline __attribute__((always_inline)) SSE42
 
-static inline SSE42 __m128i load_once(const void *p)
+INLINE __m128i load_once(const void *p)
 {
 	__m128i v;
 
@@ -19,58 +20,58 @@ static inline SSE42 __m128i load_once(const void *p)
 	return v;
 }
 
-static inline SSE42 void store(void *p, __m128i v)
+INLINE __m128i load(const void *p)
+{
+	return _mm_loadu_si128((const __m128i *)p);
+}
+
+INLINE void store(void *p, __m128i v)
 {
 	_mm_storeu_si128((__m128i *)p, v);
 }
 
-static inline SSE42 uint64_t sum_of(__m128i v)
+INLINE uint64_t sum_of(__m128i v)
 {
 	return (uint64_t)_mm_cvtsi128_si64(v) + (uint64_t)_mm_extract_epi64(v, 1);
 }
 
-/* Is each of 32 bits at most that in @limits? */
-static inline SSE42 bool at_most(__m128i v, __m128i limits)
+INLINE __m128i all(uint64_t word)
 {
-	return _mm_movemask_epi8(_mm_cmpeq_epi32(_mm_min_epu32(v, limits), v)) == 0xffff;
+	return _mm_set1_epi64x((long long)word);
 }
 
 /* Two descriptors. What is looked at is as in adv_simple_len_less_one(): in each word the lower half must be
  * 0, the upper is length - 1. @bufs: each handle with the headroom behind it. */
-static inline SSE42 __m128i take_two(const struct adv_desc *d, __m128i bufs, struct unapi_pkt *pkts)
+INLINE __m128i take_two(const struct adv_desc *d, __m128i bufs, struct unapi_pkt *pkts,
+			const struct adv_take *how)
 {
 	__m128i hi = _mm_unpackhi_epi64(load_once(d), load_once(d + 1));
 
 	store(pkts, _mm_unpacklo_epi64(bufs, hi));
 	store(pkts + 1, _mm_unpackhi_epi64(bufs, hi));
-	return _mm_sub_epi64(_mm_and_si128(hi, _mm_set1_epi64x((long long)ADV_LOOK)),
-			     _mm_set1_epi64x((long long)ADV_LEAST));
+	return _mm_sub_epi64(_mm_and_si128(hi, load(how->look)), load(how->least));
 }
 
 /* Read after DD was seen. */
-static inline SSE42 void take_two_meta(const struct adv_desc *d, struct unapi_rx_meta *meta)
+INLINE void take_two_meta(const struct adv_desc *d, struct unapi_rx_meta *meta)
 {
 	store(meta, _mm_unpacklo_epi64(load_once(d), load_once(d + 1)));
 }
 
-/* Records are written before they are known to be good: there is room for @n. */
-static inline __attribute__((always_inline)) SSE42 struct adv_run take(const struct adv_desc *d,
-								       const uint32_t *bufs,
-								       struct unapi_pkt *pkts, uint32_t n,
-								       uint32_t max_len,
-								       struct unapi_rx_meta *meta)
+/* As take() of adv_avx2.c, four at a time. */
+INLINE struct adv_run take(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts, uint32_t n,
+			   const struct adv_take *how, struct unapi_rx_meta *meta)
 {
-	const __m128i limits = _mm_set1_epi64x((long long)((uint64_t)(max_len - 1) << 32)),
-		      headroom = _mm_set1_epi32(PAGE_POOL_HEADROOM);
+	const __m128i bad = load(how->bad), headroom = _mm_set1_epi32(PAGE_POOL_HEADROOM);
 	__m128i sums = _mm_setzero_si128();
-	uint64_t i = 0, end = n;
+	uint64_t i = 0, end = n & ~3u;
 
-	for (; i + 4 <= end; i += 4) {
-		__m128i b = _mm_loadu_si128((const __m128i *)(bufs + i)),
-			x = take_two(d + i, _mm_unpacklo_epi32(b, headroom), pkts + i),
-			y = take_two(d + i + 2, _mm_unpackhi_epi32(b, headroom), pkts + i + 2);
+	for (; i != end; i += 4) {
+		__m128i b = load(bufs + i),
+			x = take_two(d + i, _mm_unpacklo_epi32(b, headroom), pkts + i, how),
+			y = take_two(d + i + 2, _mm_unpackhi_epi32(b, headroom), pkts + i + 2, how);
 
-		if (__builtin_expect(!at_most(_mm_max_epu32(x, y), limits), 0))
+		if (__builtin_expect(!_mm_testz_si128(_mm_or_si128(x, y), bad), 0))
 			break;
 		sums = _mm_add_epi64(sums, _mm_add_epi64(x, y));
 		if (meta) {
@@ -81,68 +82,102 @@ static inline __attribute__((always_inline)) SSE42 struct adv_run take(const str
 	return (struct adv_run){i, (sum_of(sums) >> 32) + i};
 }
 
-static SSE42 struct adv_run sse42_take(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-				       uint32_t n, uint32_t max_len)
+INLINE struct adv_run sse42_take_groups(const struct adv_desc *d, const uint32_t *bufs,
+					struct unapi_pkt *pkts, uint32_t n, const struct adv_take *how,
+					struct unapi_rx_meta *none)
 {
-	return take(d, bufs, pkts, n, max_len, NULL);
+	return take(d, bufs, pkts, n, how, NULL);
 }
 
-static SSE42 struct adv_run sse42_take_meta(const struct adv_desc *d, const uint32_t *bufs,
-					    struct unapi_pkt *pkts, uint32_t n, uint32_t max_len,
-					    struct unapi_rx_meta *meta)
+INLINE struct adv_run sse42_take_groups_meta(const struct adv_desc *d, const uint32_t *bufs,
+					     struct unapi_pkt *pkts, uint32_t n, const struct adv_take *how,
+					     struct unapi_rx_meta *meta)
 {
-	return take(d, bufs, pkts, n, max_len, meta);
+	return take(d, bufs, pkts, n, how, meta);
 }
 
-static SSE42 uint32_t sse42_fill(struct adv_desc *restrict d, const uint32_t *restrict bufs, uint32_t n,
-				 uint64_t iova, uint32_t stride)
+INLINE void fill_two(struct adv_desc *d, __m128i bufs, __m128i base, __m128i step)
 {
-	const __m128i base = _mm_set1_epi64x((long long)iova), step = _mm_set1_epi64x(stride),
-		      zero = _mm_setzero_si128();
-	uint64_t i = 0, end = n;
+	__m128i a = _mm_add_epi64(_mm_mul_epu32(bufs, step), base), zero = _mm_setzero_si128();
 
-	for (; i + 2 <= end; i += 2) {
-		__m128i a = _mm_cvtepu32_epi64(_mm_loadl_epi64((const __m128i *)(bufs + i)));
+	store(d, _mm_unpacklo_epi64(a, zero));
+	store(d + 1, _mm_unpackhi_epi64(a, zero));
+}
 
-		a = _mm_add_epi64(_mm_mul_epu32(a, step), base);
-		store(d + i, _mm_unpacklo_epi64(a, zero));
-		store(d + i + 1, _mm_unpackhi_epi64(a, zero));
+static SSE42 void sse42_fill(struct adv_desc *restrict d, uint32_t *restrict bufs,
+			     const uint32_t *restrict from, uint32_t n, const struct adv_fill *how)
+{
+	const __m128i base = load(how->iova), step = load(how->stride);
+	uint64_t i = 0, end = n & ~3u;
+
+	for (; i != end; i += 4) {
+		__m128i b = load(from + i);
+
+		store(bufs + i, b);
+		fill_two(d + i, _mm_cvtepu32_epi64(b), base, step);
+		fill_two(d + i + 2, _mm_unpackhi_epi32(b, b), base, step); /* the upper halves do not count */
 	}
-	return (uint32_t)i;
+	if (__builtin_expect(i != n, 0))
+		adv_fill_rest(d + i, bufs + i, from + i, n - (uint32_t)i, how);
 }
+
+struct putting {
+	__m128i pool, step, base, cmd;
+	__m128i odd, most, sums;
+};
 
 /* As put_four() of adv_avx2.c, but for the shift that SSE does not have. */
-static SSE42 struct adv_run sse42_put(struct adv_desc *restrict d, uint32_t *restrict bufs,
-				      const struct unapi_pkt *restrict p, uint32_t n, uint32_t max_len)
+INLINE void put_two(struct adv_desc *restrict d, uint32_t *restrict bufs, const struct unapi_pkt *restrict p,
+		    struct putting *h)
 {
-	const struct adv_put how = adv_put_for(p->buf, max_len);
-	const __m128i odd = _mm_set1_epi64x((long long)ADV_PUT_ODD),
-		      pool = _mm_set1_epi64x((long long)how.pool), step = _mm_set1_epi64x(how.stride),
-		      base = _mm_set1_epi64x((long long)how.iova),
-		      cmd = _mm_set1_epi64x((long long)ADV_PUT_CMD), limits = _mm_set1_epi64x(max_len - 1),
-		      less_one = _mm_set1_epi64x(0xffffffff),
-		      at_4 = _mm_set_epi64x((long long)0x8080808080800d0c, (long long)0x8080808080800504);
-	__m128i sums = _mm_setzero_si128();
-	uint64_t i = 0, end = n;
+	const __m128i at_4 = _mm_set_epi64x((long long)0x8080808080800d0c, (long long)0x8080808080800504);
+	__m128i p0 = load(p), p1 = load(p + 1), lo = _mm_unpacklo_epi64(p0, p1),
+		len = _mm_shuffle_epi8(_mm_unpackhi_epi64(p0, p1), at_4), addr, cmd;
 
-	for (; i + 2 <= end; i += 2) {
-		__m128i p0 = _mm_loadu_si128((const __m128i *)(p + i)),
-			p1 = _mm_loadu_si128((const __m128i *)(p + i + 1)), lo = _mm_unpacklo_epi64(p0, p1),
-			len = _mm_shuffle_epi8(_mm_unpackhi_epi64(p0, p1), at_4), addr, word, wrong;
-
-		addr = _mm_add_epi64(_mm_shuffle_epi8(lo, at_4),
-				     _mm_add_epi64(_mm_mul_epu32(lo, step), base));
-		word = _mm_add_epi64(_mm_or_si128(len, cmd), _mm_slli_epi64(len, ADV_TXD_PAYLEN_SHIFT));
-		store(d + i, _mm_unpacklo_epi64(addr, word));
-		store(d + i + 1, _mm_unpackhi_epi64(addr, word));
-		_mm_storel_epi64((__m128i *)(bufs + i), _mm_shuffle_epi32(lo, 0x08));
-		wrong = _mm_xor_si128(_mm_and_si128(lo, odd), pool);
-		if (__builtin_expect(!at_most(_mm_or_si128(wrong, _mm_add_epi32(len, less_one)), limits), 0))
-			break;
-		sums = _mm_add_epi64(sums, len);
-	}
-	return (struct adv_run){i, sum_of(sums)};
+	cmd = _mm_add_epi64(_mm_or_si128(len, h->cmd), _mm_slli_epi64(len, ADV_TXD_PAYLEN_SHIFT));
+	addr = _mm_add_epi64(_mm_shuffle_epi8(lo, at_4), _mm_add_epi64(_mm_mul_epu32(lo, h->step), h->base));
+	store(d, _mm_unpacklo_epi64(addr, cmd));
+	store(d + 1, _mm_unpackhi_epi64(addr, cmd));
+	_mm_storel_epi64((__m128i *)bufs, _mm_shuffle_epi32(lo, 0x08));
+	h->odd = _mm_or_si128(h->odd, _mm_xor_si128(lo, h->pool));
+	h->most = _mm_max_epu32(h->most, _mm_add_epi32(len, all(0xffffffff)));
+	h->sums = _mm_add_epi64(h->sums, len);
 }
 
-const struct adv_isa adv_isa_sse42 = {"sse4.2", sse42_take, sse42_take_meta, sse42_fill, sse42_put};
+INLINE bool put_well(const struct putting *h, const struct adv_put *how)
+{
+	__m128i over = _mm_subs_epu16(h->most, load(how->most)), odd = _mm_and_si128(h->odd, load(how->odd));
+
+	over = _mm_or_si128(over, odd);
+	return _mm_testz_si128(over, over);
+}
+
+INLINE struct adv_run sse42_put_groups(struct adv_desc *restrict d, uint32_t *restrict bufs,
+				       const struct unapi_pkt *restrict p, uint32_t n,
+				       const struct adv_put *restrict how)
+{
+	const __m128i zero = _mm_setzero_si128();
+	struct putting h = {
+		.pool = load(how->pool),
+		.step = load(how->stride),
+		.base = load(how->iova),
+		.cmd = load(how->cmd),
+		.odd = zero,
+		.most = zero,
+		.sums = zero,
+	};
+	uint64_t i = 0, end = n & ~3u, sum = 0;
+
+	for (; i != end; i += 4) {
+		put_two(d + i, bufs + i, p + i, &h);
+		put_two(d + i + 2, bufs + i + 2, p + i + 2, &h);
+	}
+	if (__builtin_expect(put_well(&h, how), 1))
+		sum = sum_of(h.sums);
+	else
+		i = 0;
+	return (struct adv_run){i, sum};
+}
+
+ADV_FAST(sse42, "sse4.2", SSE42);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "drivers/common/adv_tx.h"
+#include "drivers/common/adv_tx_fast.h"
 #include "core/base/reason.h"
 
 #include <errno.h>
@@ -29,21 +29,22 @@ int adv_tx_setup(struct adv_tx_ring *t, struct vfio_device *v, struct vfio_regio
 	t->tail_reg = tail_reg;
 	t->tail = vfio_region_ptr32(bar, tail_reg);
 	t->size = size;
-	t->q.burst = adv_tx_burst;
+	t->q.burst = t->isa->burst;
 	t->q.clean = adv_tx_clean;
 	rc = dma_alloc(v->space, size * sizeof(*t->desc), v->numa_node, DMA_PAGES_4K, &t->mem);
 	if (rc)
 		return unapi_fail_at(rc, "%s: transmit ring %u", v->name, t->q.index);
 	t->desc = t->mem->va;
 	t->bufs = calloc(size, sizeof(*t->bufs));
-	t->rs = calloc(size, sizeof(*t->rs));
+	while (t->rs_mask + 1 < size)
+		t->rs_mask = 2 * t->rs_mask + 1;
+	t->rs = calloc(t->rs_mask + 1, sizeof(*t->rs));
 	if (!t->bufs || !t->rs) {
 		adv_tx_teardown(t);
 		return unapi_fail(ENOMEM, "%s: no memory for transmit ring %u", v->name, t->q.index);
 	}
-	t->free = size - 1;
-	t->pool = ~UNAPI_BUF_MASK;
-	t->clean_below = size - min2(CLEAN_BATCH, size / 2);
+	t->pools_made = READ_ONCE(page_pools_made) - 1; /* the first packet tells */
+	t->clean_batch = min2(CLEAN_BATCH, size / 2);
 	t->ctx_vlan = UINT32_MAX;
 	return 0;
 }
@@ -61,6 +62,11 @@ void adv_tx_teardown(struct adv_tx_ring *t)
 static inline uint32_t after(const struct adv_tx_ring *t, uint32_t slot)
 {
 	return slot + 1 == t->size ? 0 : slot + 1;
+}
+
+static inline uint32_t free_slots(const struct adv_tx_ring *t)
+{
+	return t->size - 1 - adv_tx_in_flight(t);
 }
 
 /* Give back the buffers of slots @from to @to, not wrapping, @to left out. */
@@ -93,27 +99,26 @@ static uint32_t release_to(struct adv_tx_ring *t, uint32_t to)
 		put_run(t, 0, to);
 	}
 	t->clean = to;
-	t->free += n;
 	if (t->clean == t->next)
 		t->odd = t->mixed = false;
 	return n;
 }
 
-/* Free what has been sent, in one go: the newest RS descriptor that is written back tells of all before it.
- * The load is acquire: the slots are reused after it. */
+/* Free what has been sent, in one go: the newest RS descriptor that is written back, and all RS ones before
+ * it too, tells of those between. */
 static uint32_t clean(struct adv_tx_ring *t)
 {
-	uint32_t last = UINT32_MAX;
+	const uint32_t *rs = t->rs, mask = t->rs_mask, tail = t->rs_tail;
+	const struct adv_desc *desc = t->desc;
+	uint32_t head = t->rs_head;
 
-	while (t->rs_head != t->rs_tail) {
-		uint32_t slot = t->rs[t->rs_head];
-
-		if (!(__atomic_load_n(&t->desc[slot].hi, __ATOMIC_ACQUIRE) & ADV_TXD_DD))
-			break;
-		last = slot;
-		t->rs_head = after(t, t->rs_head);
-	}
-	return last == UINT32_MAX ? 0 : release_to(t, after(t, last));
+	/* acquire: the slots are reused after it */
+	while (head != tail && __atomic_load_n(&desc[rs[head & mask]].hi, __ATOMIC_ACQUIRE) & ADV_TXD_DD)
+		head++;
+	if (head == t->rs_head)
+		return 0;
+	t->rs_head = head;
+	return release_to(t, after(t, rs[(head - 1) & mask]));
 }
 
 unsigned int adv_tx_clean(struct unapi_txq *q)
@@ -126,18 +131,35 @@ void adv_tx_reset(struct adv_tx_ring *t)
 	release_to(t, t->next);
 	memset(t->desc, 0, t->size * sizeof(*t->desc));
 	t->next = t->clean = 0;
-	t->free = t->size - 1;
+	t->room = 0;
 	t->rs_head = t->rs_tail = 0;
 	t->since_rs = 0;
 	t->ctx_vlan = UINT32_MAX;
 	t->full = false;
 }
 
+static bool make_room(struct adv_tx_ring *t, uint32_t n)
+{
+	uint32_t in_flight, row;
+
+	if (unlikely(t->full || !n))
+		return false;
+	in_flight = adv_tx_in_flight(t);
+	if (in_flight >= t->clean_batch || unlikely(t->size - 1 - in_flight < n)) {
+		clean(t);
+		in_flight = adv_tx_in_flight(t);
+	}
+	row = min2(t->size - t->next, t->size - 1 - in_flight);
+	if (n > row)
+		return false;
+	/* Up to the next cleaning; at least for this burst, if what was sent is not cleaned yet. */
+	t->room = in_flight + n > t->clean_batch ? n : min2(row, t->clean_batch - in_flight);
+	return true;
+}
+
 static inline void mark_rs(struct adv_tx_ring *t, uint32_t slot)
 {
-	t->desc[slot].hi |= ADV_TXD_RS;
-	t->rs[t->rs_tail] = slot;
-	t->rs_tail = after(t, t->rs_tail);
+	adv_tx_mark_rs(t, slot);
 	t->since_rs = 0;
 }
 
@@ -149,23 +171,19 @@ static void put_context(struct adv_tx_ring *t, uint16_t vlan)
 	t->desc[t->next].hi = ADV_TXD_CTXT | ADV_TXD_DEXT;
 	t->bufs[t->next] = NO_BUF;
 	t->next = after(t, t->next);
-	t->free--;
 	t->since_rs++;
 	t->ctx_vlan = vlan;
 	t->odd = true;
 }
 
-/* A packet with a buffer of another pool than the last goes into the ring. */
-static __attribute__((noinline, cold)) void another_pool(struct adv_tx_ring *t, uint32_t buf)
-{
-	t->mixed |= t->clean != t->next;
-	t->pool = buf & ~UNAPI_BUF_MASK;
-}
-
+/* A packet with this buffer goes into the ring. */
 static inline void note_pool(struct adv_tx_ring *t, uint32_t buf)
 {
-	if (unlikely((buf ^ t->pool) & ~UNAPI_BUF_MASK))
-		another_pool(t, buf);
+	if (likely(adv_tx_knows_pool(t, buf)))
+		return;
+	t->pools_made = READ_ONCE(page_pools_made);
+	t->mixed |= t->clean != t->next && (buf ^ (uint32_t)t->how.pool[0]) & ~UNAPI_BUF_MASK;
+	adv_put_how(&t->how, buf, t->max_len);
 }
 
 /* How many records the packet at @pkts has, and its length; 0: its end is not within @n. */
@@ -204,7 +222,7 @@ static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, 
 		stat_add(&t->q.stats.errors, 1);
 		return frags;
 	}
-	if (frags + context > t->free)
+	if (frags + context > free_slots(t))
 		return 0;
 	/* The device looks at RS on a packet's last descriptor; so that no 32 lie between two, mark the one
 	 * before. */
@@ -222,7 +240,6 @@ static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, 
 		last = t->next;
 		t->next = after(t, t->next);
 	}
-	t->free -= frags;
 	t->since_rs += frags;
 	if (t->since_rs >= ADV_TX_RS_EVERY)
 		mark_rs(t, last);
@@ -239,18 +256,17 @@ static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, 
 static uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct unapi_pkt *p, uint32_t n)
 {
 	uint32_t slot = t->next, due = ADV_TX_RS_EVERY - t->since_rs, k;
-	uint32_t run = min2(min2(n, due), min2(t->free, t->size - slot));
+	uint32_t run = min2(min2(n, due), min2(free_slots(t), t->size - slot));
 	struct adv_run did;
 
 	if (!run)
 		return 0;
 	note_pool(t, p->buf);
-	did = adv_put(t->isa, t->desc + slot, t->bufs + slot, p, run, t->max_len);
+	did = t->isa->put(t->desc + slot, t->bufs + slot, p, run, &t->how);
 	k = (uint32_t)did.n;
 	if (!k)
 		return 0;
 	slot += k;
-	t->free -= k;
 	t->since_rs += k;
 	if (k == due)
 		mark_rs(t, slot - 1);
@@ -260,23 +276,15 @@ static uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct unapi_pkt 
 	return k;
 }
 
-static inline void store_tail(struct adv_tx_ring *t)
-{
-	/* The descriptors before the tail. x86 keeps stores in order (also for a device, whose memory is
-	 * write-back and registers uncached), so that only the compiler has to be held. */
-	__atomic_signal_fence(__ATOMIC_RELEASE);
-	if (likely(t->tail))
-		*t->tail = t->next;
-	else
-		vfio_write32(t->vfio, t->bar, t->tail_reg, t->next);
-}
-
 /* Any records. */
-static __attribute__((noinline)) unsigned int put_any(struct adv_tx_ring *t, const struct unapi_pkt *pkts,
-						      unsigned int n)
+static unsigned int burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n)
 {
-	uint32_t first = t->next;
-	unsigned int i = 0;
+	uint32_t first, i = 0;
+
+	/* In bulk, unless room is short. */
+	if (adv_tx_in_flight(t) >= t->clean_batch || free_slots(t) < n)
+		clean(t);
+	first = t->next;
 
 	while (i < n) {
 		uint32_t k = pkts[i].flags ? 0 : put_run_of_simple(t, pkts + i, n - i);
@@ -290,12 +298,18 @@ static __attribute__((noinline)) unsigned int put_any(struct adv_tx_ring *t, con
 	if (t->next != first) {
 		if (t->since_rs)
 			mark_rs(t, t->next ? t->next - 1 : t->size - 1);
-		store_tail(t);
+		if (likely(t->tail)) {
+			__atomic_signal_fence(__ATOMIC_RELEASE); /* see adv_tx_finish() */
+			*t->tail = t->next;
+		} else {
+			adv_tx_tail_by_call(t, i);
+		}
 		if (t->full) {
 			t->full = false;
 			stat_add(&t->q.stats.wake, 1);
 		}
 	}
+	t->room = 0;
 	if (i < n) {
 		if (pkts[i].flags & UNAPI_PKT_GRO) {
 			stat_add(&t->q.stats.gso_refused, 1);
@@ -307,29 +321,27 @@ static __attribute__((noinline)) unsigned int put_any(struct adv_tx_ring *t, con
 	return i;
 }
 
-unsigned int adv_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
+unsigned int adv_tx_burst_prepare(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n)
 {
-	struct adv_tx_ring *t = container_of(q, struct adv_tx_ring, q);
-	struct adv_run did;
-	uint32_t slot;
-
-	/* In bulk, unless room is short. */
-	if (t->free < t->clean_below || unlikely(t->free < n))
-		clean(t);
-	slot = t->next;
-	/* Usually all are simple and have room in a row; the burst before ended with RS. */
-	if (unlikely(n - 1 >= ADV_TX_RS_EVERY || n > t->free || n > t->size - slot || t->full))
-		return put_any(t, pkts, n);
+	if (!n || (n > t->room && !make_room(t, n)))
+		return burst_any(t, pkts, n);
 	note_pool(t, pkts->buf);
-	did = t->isa->put(t->desc + slot, t->bufs + slot, pkts, n, t->max_len);
-	if (unlikely(did.n < n))
-		return put_any(t, pkts, n); /* once more from the first */
-	t->free -= n;
-	stat_add(&q->stats.packets, n);
-	stat_add(&q->stats.bytes, did.bytes);
-	slot += n;
-	mark_rs(t, slot - 1);
-	t->next = slot == t->size ? 0 : slot;
-	store_tail(t);
+	return t->q.burst(&t->q, pkts, n);
+}
+
+unsigned int adv_tx_burst_rest(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n,
+			       struct adv_run did)
+{
+	did = adv_put_rest(t->desc + t->next, t->bufs + t->next, pkts, n, &t->how, did);
+	if (did.n != n)
+		return burst_any(t, pkts, n); /* once more from the first */
+	stat_add(&t->q.stats.packets, n);
+	stat_add(&t->q.stats.bytes, did.bytes);
+	return adv_tx_finish(t, n);
+}
+
+unsigned int adv_tx_tail_by_call(struct adv_tx_ring *t, uint32_t n)
+{
+	vfio_write32(t->vfio, t->bar, t->tail_reg, t->next);
 	return n;
 }

@@ -26,8 +26,9 @@ enum igb_stat {
 struct igb_channel {
 	struct channel ch; /* first */
 	struct igb *igb;
-	uint32_t eims;	   /* its vector's bit in EIMS and its kin; 0 where one vector serves all */
-	uint16_t rx_first; /* the receive queue whose turn it is to be polled first */
+	uint32_t eims;	     /* its vector's bit in EIMS and its kin; 0 where one vector serves all */
+	uint16_t rx_first;   /* the receive queue whose turn it is to be polled first */
+	uint32_t polls_left; /* until transmit queues are looked at, if all use up their budget */
 };
 
 struct igb {

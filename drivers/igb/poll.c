@@ -2,16 +2,17 @@
 /* The poll method of a channel: clean, receive, refill, complete, unmask. */
 #include "drivers/igb/igb.h"
 
+/* Polls that use all of their budget in a row before transmit queues are looked at. */
+#define FULL_POLLS 16
+
 /* The receive queues of a channel take turns at being first, so that a busy one does not use up every budget.
  */
-static int receive(struct igb_channel *c, int budget)
+static __attribute__((noinline)) int receive_in_turn(struct igb_channel *c, int budget)
 {
 	struct channel *ch = &c->ch;
 	unsigned int q = c->rx_first;
 	int work = 0;
 
-	if (likely(ch->nr_rx == 1))
-		return adv_rx_poll(container_of(ch->rx[0], struct adv_rx_ring, q), budget);
 	for (unsigned int i = 0; i < ch->nr_rx && work < budget; i++) {
 		work += adv_rx_poll(container_of(ch->rx[q], struct adv_rx_ring, q), budget - work);
 		q = q + 1 == ch->nr_rx ? 0 : q + 1;
@@ -19,6 +20,13 @@ static int receive(struct igb_channel *c, int budget)
 	if (ch->nr_rx)
 		c->rx_first = c->rx_first + 1u == ch->nr_rx ? 0 : (uint16_t)(c->rx_first + 1);
 	return work;
+}
+
+static inline int receive(struct igb_channel *c, int budget)
+{
+	if (likely(c->ch.nr_rx == 1))
+		return adv_rx_poll(container_of(c->ch.rx[0], struct adv_rx_ring, q), budget);
+	return receive_in_turn(c, budget);
 }
 
 /*
@@ -66,20 +74,26 @@ static void look_again(struct igb_channel *c)
 		netdev_clean_sleeping(&c->ch);
 }
 
-int igb_poll(struct napi_struct *n, int budget)
+/* Transmit queues that nobody cleans inside his bursts now. */
+static void clean(struct igb_channel *c)
 {
-	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
-	int work = 0;
-
+	c->polls_left = FULL_POLLS;
 	netdev_clean_produced(&c->ch);
 	netdev_clean_sleeping(&c->ch);
+}
+
+/* What is not done at every poll: rings are cleaned, and the instance perhaps gives up ownership. */
+static __attribute__((noinline)) int finish(struct igb_channel *c, int work, int budget)
+{
+	struct napi_struct *n = &c->ch.napi;
+
+	clean(c);
 	if (unlikely(budget == 0))
 		return 0; /* transmit only: the caller does not want packets, and completes nothing */
-	do {
+	while (work < budget && unlikely(starved(c)))
 		work += receive(c, budget - work);
-		if (work >= budget)
-			return budget;
-	} while (unlikely(starved(c)));
+	if (work >= budget)
+		return budget;
 	netdev_sleep_produced(&c->ch);
 	if (napi_complete_done(n, work)) {
 		igb_irq_unmask(c);
@@ -88,5 +102,17 @@ int igb_poll(struct napi_struct *n, int budget)
 		if (unlikely(!c->igb->dev->latches))
 			look_again(c);
 	}
+	return work;
+}
+
+/* As long as there are packets for a whole budget, the senders' bursts clean; now and then this does, in case
+ * nobody sends any more. */
+int igb_poll(struct napi_struct *n, int budget)
+{
+	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
+	int work = receive(c, budget);
+
+	if (unlikely(work != budget || !budget || --c->polls_left == 0))
+		return finish(c, work, budget);
 	return work;
 }

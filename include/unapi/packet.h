@@ -56,6 +56,7 @@ struct unapi_rx_meta {
 struct unapi_pool_view {
 	uint8_t *base;	 /* address of buffer 0; NULL: no such pool */
 	uint64_t iova;	 /* the same for devices */
+	uint64_t iova0;	 /* of the buffer with handle 0, if it were in this pool */
 	uint32_t stride; /* bytes from one buffer to the next; not a power of two */
 	uint32_t size;	 /* bytes of data a buffer holds, headroom included */
 };
@@ -74,7 +75,7 @@ static inline uint64_t unapi_pkt_iova(const struct unapi_pkt *p)
 {
 	const struct unapi_pool_view *v = &unapi_pool_views[p->buf >> UNAPI_POOL_SHIFT];
 
-	return v->iova + (uint64_t)(p->buf & UNAPI_BUF_MASK) * v->stride + p->off;
+	return v->iova0 + (uint64_t)p->buf * v->stride + p->off;
 }
 
 /* Verdicts of the device, from the raw status word. */

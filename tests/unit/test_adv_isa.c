@@ -84,6 +84,7 @@ static void take_one(const struct adv_isa *isa, bool with_meta)
 	struct adv_desc ring[N + 1], *d = ring + rnd() % 2; /* at 16 bytes, and at 32 */
 	struct unapi_rx_meta meta[N + 1];
 	struct unapi_pkt pkts[N + 1];
+	struct adv_take how;
 	uint64_t bytes = 0;
 	struct adv_run did;
 
@@ -93,7 +94,9 @@ static void take_one(const struct adv_isa *isa, bool with_meta)
 	}
 	memset(pkts, 0xa5, sizeof(pkts));
 	memset(meta, 0xa5, sizeof(meta));
-	did = adv_take(isa, d, bufs, pkts, with_meta ? meta : NULL, n, max_len);
+	adv_take_how(&how, max_len);
+	did = with_meta ? isa->take_meta(d, bufs, pkts, n, &how, meta)
+			: isa->take(d, bufs, pkts, n, &how, NULL);
 	for (i = 0; i < n && simple_rx(d[i].hi, max_len); i++) {
 		uint32_t len = (d[i].hi >> 32) & 0xffff;
 
@@ -124,19 +127,24 @@ static void take(const struct adv_isa *isa)
 static void fill(const struct adv_isa *isa)
 {
 	for (unsigned int round = 0; round < ROUNDS / 10; round++) {
-		uint32_t bufs[N], n = (uint32_t)rnd() % N, stride = (uint32_t)rnd(), i;
+		uint32_t bufs[N], from[N], n = (uint32_t)rnd() % N, stride = (uint32_t)rnd(), i;
 		uint64_t iova = rnd();
+		struct adv_fill how;
 		struct adv_desc d[N];
 
 		memset(d, 0xa5, sizeof(d));
 		for (i = 0; i < N; i++)
-			bufs[i] = (uint32_t)rnd();
-		adv_fill(isa, d, bufs, n, iova, stride);
+			from[i] = (uint32_t)rnd();
+		memset(bufs, 0xa5, sizeof(bufs));
+		adv_fill_how(&how, iova, stride);
+		isa->fill(d, bufs, from, n, &how);
 		for (i = 0; i < n; i++) {
-			assert_true(d[i].lo == iova + (uint64_t)bufs[i] * stride);
+			assert_int_equal(bufs[i], from[i]);
+			assert_true(d[i].lo == iova + (uint64_t)from[i] * stride);
 			assert_true(d[i].hi == 0);
 		}
 		assert_true(d[n].lo == 0xa5a5a5a5a5a5a5a5ULL);
+		assert_int_equal(bufs[n], 0xa5a5a5a5);
 	}
 }
 
@@ -159,6 +167,18 @@ static struct unapi_pkt to_send(uint32_t pool, uint32_t max_len)
 	return p;
 }
 
+static void make_view(uint32_t pool)
+{
+	uint64_t iova = rnd() >> 8;
+	uint32_t stride = 2112 + pool * 64;
+
+	unapi_pool_views[pool] = (struct unapi_pool_view){
+		.iova = iova,
+		.iova0 = iova - ((uint64_t)pool << UNAPI_POOL_SHIFT) * stride,
+		.stride = stride,
+	};
+}
+
 static void put_one(const struct adv_isa *isa)
 {
 	uint32_t bufs[N + 1], n = 1 + (uint32_t)rnd() % N, pool = (uint32_t)rnd() % 8, i,
@@ -166,16 +186,18 @@ static void put_one(const struct adv_isa *isa)
 	struct unapi_pool_view *v;
 	struct unapi_pkt p[N];
 	struct adv_desc d[N + 1];
+	struct adv_put how;
 	uint64_t bytes = 0;
 	struct adv_run did;
 
 	for (i = 0; i < 8; i++)
-		unapi_pool_views[i] = (struct unapi_pool_view){.iova = rnd() >> 8, .stride = 2112 + i * 64};
+		make_view(i);
 	for (i = 0; i < N; i++)
 		p[i] = to_send(pool, max_len);
 	memset(d, 0xa5, sizeof(d));
 	memset(bufs, 0xa5, sizeof(bufs));
-	did = adv_put(isa, d, bufs, p, n, max_len);
+	adv_put_how(&how, p[0].buf, max_len);
+	did = isa->put(d, bufs, p, n, &how);
 	v = &unapi_pool_views[p[0].buf >> UNAPI_POOL_SHIFT];
 	for (i = 0; i < n; i++) {
 		uint64_t len = p[i].len;
@@ -199,7 +221,7 @@ static void put(const struct adv_isa *isa)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++)
 		put_one(isa);
-	memset(unapi_pool_views, 0, 8 * sizeof(unapi_pool_views[0]));
+	memset(unapi_pool_views, 0, sizeof(unapi_pool_views));
 }
 
 static void take_same(void **state)

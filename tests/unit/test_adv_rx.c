@@ -72,6 +72,9 @@ static void free_kept(struct rig *g)
 	g->ngot = 0;
 }
 
+/* What a poll refills at least, since it leaves the tail at a multiple of eight. */
+#define FULL (RING - 8)
+
 /* Slots the device may fill: up to the tail. */
 static uint32_t device_room(const struct rig *g)
 {
@@ -173,7 +176,7 @@ static void test_wrap(void **state)
 		total += n;
 		assert_int_equal(g->seq, expect);
 		/* The tail never meets the slot that the device fills next, unless the ring has no buffer. */
-		assert_true(device_room(g) >= RING - 1 - g->r.refill_batch);
+		assert_true(device_room(g) >= FULL - g->r.refill_batch);
 	}
 	assert_int_equal(g->r.q.stats.packets, total);
 	assert_int_equal(g->r.q.stats.bytes, total * 60);
@@ -353,16 +356,18 @@ static void test_hostile_lengths(void **state)
 static void test_flood_of_bad_packets(void **state)
 {
 	struct rig *g = rig_new(200, true, false);
+	unsigned int bad = 0;
 
 	for (unsigned int round = 0; round < 20; round++) {
 		unsigned int n = device_room(g);
 
+		bad += n;
 		for (unsigned int i = 0; i < n; i++)
 			device_fills(g, status(true, 0));
 		assert_int_equal(adv_rx_poll(&g->r, 64), 0);
-		assert_int_equal(device_room(g), RING - 1);
+		assert_true(device_room(g) >= FULL);
 	}
-	assert_int_equal(g->r.q.stats.errors, 20 * (RING - 1));
+	assert_int_equal(g->r.q.stats.errors, bad);
 	assert_int_equal(g->calls, 0);
 	rig_free(g, 0);
 }
@@ -489,7 +494,7 @@ static void test_exhaustion_and_recovery(void **state)
 	free_kept(g);
 	assert_int_equal(adv_rx_poll(&g->r, 64), 0);
 	assert_false(g->r.short_of_buffers);
-	assert_int_equal(device_room(g), RING - 1);
+	assert_true(device_room(g) >= FULL);
 	g->keep = false;
 	for (unsigned int i = 0; i < 1000; i++) {
 		device_packet(g, 1);
