@@ -208,42 +208,45 @@ static int skip(struct adv_rx_ring *r)
 static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unapi_pkt *pkts,
 					      struct unapi_rx_meta *meta, uint32_t room)
 {
-	uint32_t at = r->next, slots = adv_rx_given(r), n = 0;
+	/* in registers: stores into records may be to anything, for all that the compiler knows */
+	const struct adv_desc *desc = r->desc;
+	const uint32_t *bufs = r->bufs, size = r->size, slots = adv_rx_given(r);
+	const uint64_t max_len = r->how.max_len;
+	uint32_t at = r->next, n = 0;
 	uint64_t hi, len, sum = 0;
 	bool bad = false;
 
-	if (r->dropping)
+	if (unlikely(r->dropping))
 		return skip(r);
 	do {
 		if (n == slots)
 			return -EAGAIN;
-		hi = adv_fetch(&r->desc[at]);
+		hi = adv_fetch(&desc[at]);
 		if (!(hi & ADV_RXD_DD))
 			return -EAGAIN;
-		if (n == UNAPI_MAX_FRAGS) {
+		if (unlikely(n == UNAPI_MAX_FRAGS)) {
 			r->dropping = true;
 			return skip(r);
 		}
 		if (n == room)
 			return -ENOSPC;
-		adv_put_record(&pkts[n], r->bufs[at], hi & ADV_RXD_EOP ? 0 : UNAPI_PKT_MORE, hi);
+		adv_put_record(&pkts[n], bufs[at], hi & ADV_RXD_EOP ? 0 : UNAPI_PKT_MORE, hi);
 		if (meta)
-			memcpy(&meta[n], &r->desc[at].lo, sizeof(*meta));
+			memcpy(&meta[n], &desc[at].lo, sizeof(*meta));
 		len = len_of(hi);
-		bad |= len - 1 >= r->how.max_len || hi & ADV_RXD_RXE;
+		bad |= len - 1 >= max_len || hi & ADV_RXD_RXE;
 		sum += len;
 		n++;
-		at = after(r, at);
+		at = at + 1 == size ? 0 : at + 1;
 	} while (!(hi & ADV_RXD_EOP));
 
-	if (bad) {
+	if (unlikely(bad)) {
 		for (; n; n--)
 			drop_slot(r);
 		stat_add(&r->q.stats.errors, 1);
 		return 0;
 	}
-	for (slots = n; slots; slots--)
-		advance(r, 1);
+	r->next = at;
 	stat_add(&r->q.stats.packets, 1);
 	stat_add(&r->q.stats.bytes, sum);
 	return (int)n;

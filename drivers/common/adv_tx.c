@@ -186,21 +186,63 @@ static inline void note_pool(struct adv_tx_ring *t, uint32_t buf)
 	adv_put_how(&t->how, buf, t->max_len);
 }
 
-/* How many records the packet at @pkts has, and its length; 0: its end is not within @n. */
-static unsigned int measure(const struct unapi_pkt *pkts, unsigned int n, uint32_t *len, bool *bad)
-{
-	uint32_t total = 0;
+/* A packet to send: its records, 0 if its end is not there; its bytes; does it have what cannot be sent? */
+struct measured {
+	uint32_t frags, len;
+	bool bad;
+};
 
-	*bad = false;
+static inline struct measured measure(const struct unapi_pkt *pkts, unsigned int n)
+{
+	struct measured m = {0};
+
 	for (unsigned int i = 0; i < n; i++) {
-		total += pkts[i].len;
-		*bad |= !pkts[i].len;
+		m.len += pkts[i].len;
+		m.bad |= !pkts[i].len;
 		if (!(pkts[i].flags & UNAPI_PKT_MORE)) {
-			*len = total;
-			return i + 1;
+			m.frags = i + 1;
+			return m;
 		}
 	}
-	return 0;
+	return m;
+}
+
+/* Never: it is dropped. Returns the records taken. */
+static __attribute__((noinline, cold)) unsigned int drop(struct adv_tx_ring *t, const struct unapi_pkt *pkts,
+							 unsigned int n)
+{
+	unapi_pkt_free_bulk(pkts, n);
+	stat_add(&t->q.stats.errors, 1);
+	return n;
+}
+
+/* There is room for the records of a packet that is @m. @cmd: what each descriptor asks for. */
+static inline void put_fragments(struct adv_tx_ring *t, const struct unapi_pkt *pkts, struct measured m,
+				 uint64_t cmd)
+{
+	/* in registers: stores into the ring may be to anything, for all that the compiler knows */
+	struct adv_desc *desc = t->desc;
+	uint32_t *bufs = t->bufs, size = t->size, slot = t->next, last = slot, flags = 0;
+
+	cmd |= (uint64_t)m.len << ADV_TXD_PAYLEN_SHIFT;
+	for (uint32_t i = 0; i < m.frags; i++) {
+		const struct unapi_pkt *p = &pkts[i];
+
+		if (i + 1 == m.frags)
+			cmd |= ADV_TXD_EOP;
+		note_pool(t, p->buf);
+		desc[slot].lo = t->how.iova[0] + p->buf * t->how.stride[0] + p->off;
+		desc[slot].hi = cmd | p->len;
+		bufs[slot] = p->buf;
+		flags |= p->flags;
+		last = slot;
+		slot = slot + 1 == size ? 0 : slot + 1;
+	}
+	t->next = slot;
+	t->odd |= !!(flags & UNAPI_PKT_SHARED);
+	t->since_rs += m.frags;
+	if (t->since_rs >= ADV_TX_RS_EVERY)
+		mark_rs(t, last);
 }
 
 /* The general case: several fragments, a tag, shared buffers, nonsense. Returns the records taken, 0: no
@@ -208,44 +250,27 @@ static unsigned int measure(const struct unapi_pkt *pkts, unsigned int n, uint32
 static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, const struct unapi_pkt *pkts,
 							 unsigned int n)
 {
-	bool vlan = pkts->flags & UNAPI_PKT_TX_VLAN, bad;
-	uint32_t len = 0, frags, last = 0, context;
-	uint64_t cmd = DATA_CMD | (vlan ? ADV_TXD_VLE : 0);
+	uint32_t vlan = pkts->flags & UNAPI_PKT_TX_VLAN, context;
+	struct measured m;
 
 	if (pkts->flags & UNAPI_PKT_GRO)
 		return 0;
-	frags = measure(pkts, n, &len, &bad);
+	m = measure(pkts, n);
+	if (unlikely(m.bad || !m.frags || m.frags > UNAPI_MAX_FRAGS || m.len > t->max_len))
+		return drop(t, pkts, m.frags ? m.frags : n);
 	context = vlan && t->ctx_vlan != pkts->vlan;
-	if (bad || !frags || frags > UNAPI_MAX_FRAGS || len > t->max_len) {
-		frags = frags ? frags : n;
-		unapi_pkt_free_bulk(pkts, frags);
-		stat_add(&t->q.stats.errors, 1);
-		return frags;
-	}
-	if (frags + context > free_slots(t))
+	if (m.frags + context > free_slots(t))
 		return 0;
 	/* The device looks at RS on a packet's last descriptor; so that no 32 lie between two, mark the one
 	 * before. */
-	if (t->since_rs && t->since_rs + frags + context > ADV_TX_RS_EVERY)
+	if (t->since_rs && t->since_rs + m.frags + context > ADV_TX_RS_EVERY)
 		mark_rs(t, t->next ? t->next - 1 : t->size - 1);
 	if (context)
 		put_context(t, pkts->vlan);
-	for (uint32_t i = 0; i < frags; i++) {
-		t->desc[t->next].lo = unapi_pkt_iova(&pkts[i]);
-		t->desc[t->next].hi = cmd | pkts[i].len | (i + 1 == frags ? ADV_TXD_EOP : 0) |
-				      (uint64_t)len << ADV_TXD_PAYLEN_SHIFT;
-		note_pool(t, pkts[i].buf);
-		t->bufs[t->next] = pkts[i].buf;
-		t->odd |= !!(pkts[i].flags & UNAPI_PKT_SHARED);
-		last = t->next;
-		t->next = after(t, t->next);
-	}
-	t->since_rs += frags;
-	if (t->since_rs >= ADV_TX_RS_EVERY)
-		mark_rs(t, last);
+	put_fragments(t, pkts, m, DATA_CMD | (vlan ? ADV_TXD_VLE : 0));
 	stat_add(&t->q.stats.packets, 1);
-	stat_add(&t->q.stats.bytes, len);
-	return frags;
+	stat_add(&t->q.stats.bytes, m.len);
+	return m.frags;
 }
 
 /*
