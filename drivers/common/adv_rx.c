@@ -351,12 +351,19 @@ int adv_rx_poll_ready(struct adv_rx_ring *r, uint32_t left, int budget)
 
 int adv_rx_poll_rest(struct adv_rx_ring *r, uint32_t left, int budget, struct adv_run did, uint32_t run)
 {
-	did = adv_take_rest(r->desc + r->next, r->bufs + r->next, r->pkts, run, &r->how, r->meta, did);
-	if (did.n == run) {
+	const struct adv_desc *d = r->desc + r->next;
+	const uint32_t *bufs = r->bufs + r->next;
+
+	did = r->meta ? adv_take_rest(d, bufs, r->pkts, run, &r->how, r->meta, did)
+		      : adv_take_rest(d, bufs, r->pkts, run, &r->how, NULL, did);
+	if (did.n < run && adv_fetch(d + did.n) & ADV_RXD_DD) /* finished, and not simple */
+		return budget - (int)poll_any(r, left, did);
+	if (did.n)
 		adv_rx_deliver(r, did);
-		left = poll_on(r, left - run);
-	} else {
-		left = poll_any(r, left, did);
-	}
+	left -= (uint32_t)did.n;
+	if (did.n == run)
+		left = poll_on(r, left);
+	else
+		refill_if_due(r);
 	return budget - (int)left;
 }
