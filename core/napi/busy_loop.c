@@ -39,24 +39,30 @@ bool napi_held(const struct napi_struct *n)
 	return holders;
 }
 
-static int hold(struct busy *b, unsigned int id)
+int napi_hold(unsigned int id, struct napi_struct **held)
 {
 	struct napi_struct *n;
 
+	*held = NULL;
 	pthread_mutex_lock(&napi_control_lock);
 	n = napi_id_find(id);
 	if (n && !(napi_state_read(&n->state) & NAPIF_DISABLE)) {
 		__atomic_fetch_add(&n->holders, 1, __ATOMIC_RELAXED);
-		b->n = n;
+		*held = n;
 	}
 	pthread_mutex_unlock(&napi_control_lock);
 	return n ? 0 : -ENOENT;
 }
 
+void napi_let_go(struct napi_struct *n)
+{
+	__atomic_fetch_sub(&n->holders, 1, __ATOMIC_RELEASE); /* napi_held() */
+}
+
 static void let_go(struct busy *b)
 {
 	if (b->n)
-		__atomic_fetch_sub(&b->n->holders, 1, __ATOMIC_RELEASE); /* napi_held() */
+		napi_let_go(b->n);
 	b->n = NULL;
 }
 
@@ -179,7 +185,7 @@ int napi_busy_loop(unsigned int napi_id, bool (*loop_end)(void *arg, unsigned lo
 	napi_this_thread.busy_id = napi_id;
 	for (;;) {
 		if (!b.n) {
-			rc = hold(&b, napi_id);
+			rc = napi_hold(napi_id, &b.n);
 			if (rc)
 				break;
 		}

@@ -60,6 +60,7 @@ struct unapi_context {
 	pthread_mutex_t timer_lock; /* guards the heap and the timers in it; nothing is locked under it */
 	struct unapi_timer *timers; /* the earliest; a pairing heap */
 	struct unapi_timer *timer_running; /* whose callback runs */
+	uint64_t timer_was_due;		   /* that callback's expiry; who holds @runner */
 
 	/* Set once, or slow. */
 	int epfd, wakefd, timerfd;
@@ -123,6 +124,9 @@ void context_forget_event(struct unapi_context *c, void *ptr);
 void timer_init(struct unapi_timer *t, struct unapi_context *c, void (*fn)(struct unapi_timer *t));
 /* Any thread. Instead of an earlier start; never earlier than @ns from now. */
 void timer_start(struct unapi_timer *t, uint64_t ns);
+/* The same, for a time that timer_expiry() said is @ns from now. */
+void timer_start_at(struct unapi_timer *t, uint64_t expires);
+uint64_t timer_expiry(uint64_t ns);
 /* When it returned the callback neither runs nor will run, unless it is the caller. */
 void timer_cancel(struct unapi_timer *t);
 /* Nobody else starts or cancels it meanwhile. What is pending stays pending. */
@@ -214,6 +218,10 @@ void napi_ask_mode(struct napi_struct *n, bool busy);
 
 /* busy_loop.c */
 bool napi_held(const struct napi_struct *n);
+/* Find an instance and keep it, enabled and in its context, until napi_let_go(). -ENOENT; 0 and NULL while it
+ * is being disabled or moved. */
+int napi_hold(unsigned int id, struct napi_struct **held);
+void napi_let_go(struct napi_struct *n);
 
 /* stats.c */
 /* Under the control lock. */

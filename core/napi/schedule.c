@@ -132,7 +132,8 @@ void napi_watchdog(struct unapi_timer *t)
 	struct napi_struct *n = container_of(t, struct napi_struct, timer);
 
 	if (napi_state_watchdog(&n->state))
-		queue_for(n, UNAPI_CAUSE_REPOLL);
+		queue_for(n, t->ctx->timer_was_due == READ_ONCE(n->suspended_until) ? UNAPI_CAUSE_WATCHDOG
+										    : UNAPI_CAUSE_REPOLL);
 }
 
 static bool __attribute__((noinline, cold)) complete_refused(struct napi_struct *n)

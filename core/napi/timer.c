@@ -119,11 +119,21 @@ static void start_at(struct unapi_timer *t, uint64_t expires, bool again)
 		context_wake_fd(c);
 }
 
-void timer_start(struct unapi_timer *t, uint64_t ns)
+uint64_t timer_expiry(uint64_t ns)
 {
 	uint64_t now = unapi_clock_ns(), latest = UINT64_MAX - 1;
 
-	start_at(t, ns > latest - now ? latest : now + ns, false);
+	return ns > latest - now ? latest : now + ns;
+}
+
+void timer_start_at(struct unapi_timer *t, uint64_t expires)
+{
+	start_at(t, expires, false);
+}
+
+void timer_start(struct unapi_timer *t, uint64_t ns)
+{
+	start_at(t, timer_expiry(ns), false);
 }
 
 /* Returns whether it was pending. */
@@ -181,6 +191,7 @@ void timers_run(struct unapi_context *c)
 		heap_del(c, t);
 		ledger_add(&t->fires, 1);
 		c->timer_running = t;
+		c->timer_was_due = t->expires;
 		pthread_mutex_unlock(&c->timer_lock);
 		probe_timer_expire(t, now);
 		t->fn(t);

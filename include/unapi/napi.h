@@ -167,6 +167,7 @@ struct napi_struct {
 	struct list_head dev_list;
 	struct napi_config *config;	    /* keeps its settings and id, NULL none; from add to del */
 	uint64_t irq_suspend_timeout;	    /* setting */
+	uint64_t suspended_until;	    /* when the last suspension would end by itself; relaxed */
 	struct unapi_napi_stats stats_base; /* what the counters were when they were last cleared */
 	struct list_head ctx_list;	    /* instances in the same context; guarded by the control lock */
 	struct unapi_context *home;	    /* its context while it has no thread of its own; control lock */
@@ -308,8 +309,8 @@ UNAPI_API uint32_t unapi_napi_defer_hard_irqs(const struct napi_struct *n);
 /** unapi_napi_set_gro_flush_timeout() - nanoseconds between them, and until held packets are flushed. 0 */
 UNAPI_API int unapi_napi_set_gro_flush_timeout(struct napi_struct *n, uint64_t ns);
 UNAPI_API uint64_t unapi_napi_gro_flush_timeout(const struct napi_struct *n);
-/** unapi_napi_set_irq_suspend_timeout() - nanoseconds. Kept, for who suspends interrupts; nothing here reads
- * it. 0 */
+/** unapi_napi_set_irq_suspend_timeout() - nanoseconds that napi_suspend_irqs() suspends for. 0: it does
+ * nothing. 0 */
 UNAPI_API int unapi_napi_set_irq_suspend_timeout(struct napi_struct *n, uint64_t ns);
 UNAPI_API uint64_t unapi_napi_irq_suspend_timeout(const struct napi_struct *n);
 
@@ -354,6 +355,32 @@ UNAPI_API void unapi_napi_get(const struct napi_struct *n, struct unapi_napi_par
  */
 UNAPI_API int napi_busy_loop(unsigned int napi_id, bool (*loop_end)(void *arg, unsigned long start),
 			     void *arg, bool prefer, uint16_t budget);
+/*
+ * IRQ suspension: what an event loop does after each wait, so that interrupts stay away for as long as it
+ * finds events by itself. With napi_busy_loop(prefer) and deferral set, a loop that has events calls
+ * napi_suspend_irqs(), one that has none calls napi_resume_irqs() before it sleeps. Both do nothing when
+ * irq_suspend_timeout is 0, and when no instance has this id or it is about to be disabled or moved. Kernel:
+ * fs/eventpoll.c ep_suspend_napi_irqs(), ep_busy_loop().
+ */
+
+/**
+ * napi_suspend_irqs() - let the instance's timer expire irq_suspend_timeout from now, whatever it was to do
+ *
+ * Nothing else: the interrupt stays as the deferral has left it, masked. There is one timer, and its last
+ * start counts, so a later completion or end of a busy loop makes it a deferral's again. If nobody does
+ * anything until it expires, it polls the instance (charged to UNAPI_CAUSE_WATCHDOG), and deferral goes on
+ * from there. Any thread. Kernel: net/core/dev.c napi_suspend_irqs().
+ */
+UNAPI_API void napi_suspend_irqs(unsigned int napi_id);
+/**
+ * napi_resume_irqs() - end a suspension: napi_schedule(), and the poll at once if this thread can make it
+ *
+ * If no other thread is inside the instance's context, what is queued there is polled here, in one
+ * net_rx_action() run; otherwise that thread polls it. Any thread; from a poll method or a handler of the
+ * context it is polled when that has returned. Kernel: net/core/dev.c napi_resume_irqs().
+ */
+UNAPI_API void napi_resume_irqs(unsigned int napi_id);
+
 /** unapi_napi_busy_clock() - now, in units of 1024 ns, as napi_busy_loop() tells its start */
 UNAPI_API unsigned long unapi_napi_busy_clock(void);
 

@@ -163,6 +163,16 @@ void role_busy_loop(void *prefer)
 	napi_busy_loop(NAPI_ID, loop_end, &tries, prefer, WEIGHT);
 }
 
+void role_suspend(void *arg)
+{
+	napi_suspend_irqs(NAPI_ID);
+}
+
+void role_resume(void *arg)
+{
+	napi_resume_irqs(NAPI_ID);
+}
+
 /* A loop of the application's, which waits for the context's descriptor among others. */
 void role_application(void *arg)
 {

@@ -41,6 +41,8 @@ void role_disable_in_time(void *arg); /* or not */
 void role_restart(void *arg);
 void role_move(void *arg);
 void role_busy_loop(void *prefer);
+void role_suspend(void *arg);
+void role_resume(void *arg);
 void role_application(void *arg);
 void role_caller(void *polls);
 void role_interrupt_mode(void *arg);
@@ -73,6 +75,7 @@ struct scenario {
 	const char *name;
 	struct role roles[5];
 	unsigned int defer; /* defer_hard_irqs; gro_flush_timeout is TIMEOUT then */
+	bool suspend;	    /* irq_suspend_timeout is set */
 	bool foreign;	    /* the context runs in the application's loop */
 	bool poller;	    /* which is a caller-polling application's */
 	bool two;	    /* there is a second context, for moves */

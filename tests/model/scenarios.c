@@ -217,6 +217,8 @@ void scenario_set_up(const struct scenario *s)
 		unapi_napi_set_defer_hard_irqs(&dev.ch.napi, s->defer);
 		unapi_napi_set_gro_flush_timeout(&dev.ch.napi, TIMEOUT);
 	}
+	if (s->suspend)
+		unapi_napi_set_irq_suspend_timeout(&dev.ch.napi, 10ULL * TIMEOUT);
 	if (s->poller) {
 		unapi_context_set_poller(ctx[0], true);
 		unapi_napi_set_mode(&dev.ch.napi, UNAPI_POLL_BUSY);
@@ -307,6 +309,34 @@ const struct scenario scenarios[] = {
 	 .defer = 1,
 	 .time = true,
 	 LIMIT(1)},
+
+	{"suspend", {R(device, 1), R(suspend, 0)}, .defer = 1, .suspend = true, .time = true},
+	{"suspend, disable",
+	 {R(suspend, 0), R(disable, 0)},
+	 .defer = 1,
+	 .suspend = true,
+	 .time = true,
+	 LIMIT(2)},
+	{"suspend, move",
+	 {R(suspend, 0), R(move, 0)},
+	 .defer = 1,
+	 .suspend = true,
+	 .time = true,
+	 .two = true,
+	 LIMIT(1)},
+	{"suspend, preferring busy loop",
+	 {R(device, 1), R(suspend, 0), R(busy_loop, 1)},
+	 .defer = 1,
+	 .suspend = true,
+	 .time = true,
+	 LIMIT(1)},
+	{"resume", {R(device, 1), R(resume, 0)}, .defer = 1, .suspend = true, .time = true, LIMIT(2)},
+	{"resume, disable", {R(resume, 0), R(disable, 0)}, .suspend = true, LIMIT(2)},
+	{"resume in the application's loop",
+	 {R(application, 0), R(device, 1), R(resume, 0)},
+	 .foreign = true,
+	 .suspend = true,
+	 LIMIT(3)},
 
 	{"starving", {R(schedule, 1), R(return, 0)}, .starves = true},
 	{"starving, schedule", {R(schedule, 1), R(return, 0), R(schedule, 1)}, .starves = true, LIMIT(3)},

@@ -21,7 +21,9 @@ struct instance {
 	int count; /* of the countdown */
 	uint32_t defer;
 	uint64_t timeout;
+	uint64_t suspend_timeout;
 	uint64_t expires; /* 0: no timer runs */
+	bool suspended;	  /* that timer was last started by a suspension */
 	int cause;
 	bool completed; /* in the present poll */
 	struct napi_counts k;
@@ -134,6 +136,7 @@ static void start_timer(struct world *w, int i, uint64_t ns)
 	struct instance *n = instance(w, i);
 
 	n->expires = w->now + ns;
+	n->suspended = false;
 	n->k.timer_starts++;
 }
 
@@ -203,7 +206,7 @@ static void watchdog(struct world *w, int i)
 		return;
 	n->sched = true;
 	n->prefer = false;
-	queue_as(w, i, CAUSE_REPOLL);
+	queue_as(w, i, n->suspended ? CAUSE_WATCHDOG : CAUSE_REPOLL);
 }
 
 /* Polling. */
@@ -517,6 +520,47 @@ static void m_set_timeout(struct world *w, int i, uint64_t ns)
 	instance(w, i)->timeout = ns;
 }
 
+static void m_set_suspend(struct world *w, int i, uint64_t ns)
+{
+	instance(w, i)->suspend_timeout = ns;
+}
+
+/* Suspension: the one timer gets another expiry. */
+
+/* DIFFERS: the kernel knows no instance that is being disabled as such, and starts the timer, which is
+ * cancelled or finds that it has nothing to do. */
+static bool suspends(const struct instance *n)
+{
+	return n->id && !n->disable && n->suspend_timeout != 0;
+}
+
+static void m_suspend(struct world *w, int i)
+{
+	struct instance *n = instance(w, i);
+
+	if (!suspends(n))
+		return;
+	start_timer(w, i, n->suspend_timeout);
+	n->suspended = true;
+}
+
+static void m_resume(struct world *w, int i)
+{
+	struct model *m = w->scheduler;
+	struct context *c = &m->c[m->n[i].context];
+
+	if (!suspends(&m->n[i]))
+		return;
+	if (m_prep(w, i))
+		m_queue(w, i);
+	/* The softirq runs where bottom halves are let in again, which a poll is not. */
+	if (w->polling)
+		return;
+	collect(c);
+	if (c->list.nr)
+		m_softirq(w, m->n[i].context);
+}
+
 /* Seeing. */
 
 static void tell(int *to, const struct queue *q)
@@ -594,6 +638,9 @@ const struct scheduler model_scheduler = {
 	.raise = m_raise,
 	.set_defer = m_set_defer,
 	.set_timeout = m_set_timeout,
+	.set_suspend = m_set_suspend,
+	.suspend = m_suspend,
+	.resume = m_resume,
 	.enable = m_enable,
 	.disable = m_disable,
 	.move = m_move,

@@ -109,6 +109,21 @@ static void r_set_timeout(struct world *w, int i, uint64_t ns)
 	assert_int_equal(unapi_napi_set_gro_flush_timeout(napi_of(w, i), ns), 0);
 }
 
+static void r_set_suspend(struct world *w, int i, uint64_t ns)
+{
+	assert_int_equal(unapi_napi_set_irq_suspend_timeout(napi_of(w, i), ns), 0);
+}
+
+static void r_suspend(struct world *w, int i)
+{
+	napi_suspend_irqs(napi_of(w, i)->napi_id);
+}
+
+static void r_resume(struct world *w, int i)
+{
+	napi_resume_irqs(napi_of(w, i)->napi_id);
+}
+
 static int r_enable(struct world *w, int i)
 {
 	return napi_enable(napi_of(w, i));
@@ -210,6 +225,9 @@ const struct scheduler real_scheduler = {
 	.raise = r_raise,
 	.set_defer = r_set_defer,
 	.set_timeout = r_set_timeout,
+	.set_suspend = r_set_suspend,
+	.suspend = r_suspend,
+	.resume = r_resume,
 	.enable = r_enable,
 	.disable = r_disable,
 	.move = r_move,

@@ -157,6 +157,15 @@ void world_do(struct world *w, const struct act *a)
 	case SET_TIMEOUT:
 		w->s->set_timeout(w, a->i, a->arg);
 		break;
+	case SET_SUSPEND:
+		w->s->set_suspend(w, a->i, a->arg);
+		break;
+	case SUSPEND:
+		w->s->suspend(w, a->i);
+		break;
+	case RESUME:
+		w->s->resume(w, a->i);
+		break;
 	case ELAPSE:
 		w->now += a->arg;
 		break;
@@ -259,7 +268,9 @@ void world_gro_flush(struct world *w, int i, bool all)
 	d->held_old = 0;
 	if (all)
 		d->held = 0;
+	w->polling++; /* what is delivered counts as inside the poll method */
 	carry_out(w, i, IN_FLUSH);
+	w->polling--;
 }
 
 bool world_loop_end(struct world *w)

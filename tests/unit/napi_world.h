@@ -15,8 +15,9 @@
 #define NR_CAUSES    6
 #define WEIGHT	     64
 
-/* Times are multiples of this, and the timeouts of instance i are i above one: no two timers expire at once,
- * so that none of it depends on who comes first then. */
+/* Times are multiples of this, and the timeouts of instance i are i + 1 above one, those of a suspension half
+ * a grain more: no two timers expire at once, so that none of it depends on who comes first then, and no two
+ * starts of one timer for different reasons are for the same time. */
 #define TIME_GRAIN   16ULL
 
 /* What comes to pass, asked for from outside or, as part of a plan, from inside a poll. */
@@ -29,6 +30,9 @@ enum act_kind {
 	ASK_FOR_IT,   /* the try of a preferring busy poller on another thread, which finds @i owned */
 	SET_DEFER,    /* defer_hard_irqs := @arg */
 	SET_TIMEOUT,  /* gro_flush_timeout := @arg nanoseconds */
+	SET_SUSPEND,  /* irq_suspend_timeout := @arg nanoseconds */
+	SUSPEND,      /* napi_suspend_irqs() */
+	RESUME,	      /* napi_resume_irqs() */
 	ELAPSE,	      /* @arg nanoseconds */
 	DISABLE,      /* napi_disable_timeout(@arg) */
 	NR_IN_A_POLL, /* all of the above may come from inside a poll */
@@ -108,6 +112,9 @@ struct scheduler {
 	void (*raise)(struct world *w, int i); /* the vector of @i has fired */
 	void (*set_defer)(struct world *w, int i, uint32_t polls);
 	void (*set_timeout)(struct world *w, int i, uint64_t ns);
+	void (*set_suspend)(struct world *w, int i, uint64_t ns);
+	void (*suspend)(struct world *w, int i);
+	void (*resume)(struct world *w, int i);
 	int (*enable)(struct world *w, int i);
 	int (*disable)(struct world *w, int i, uint64_t ns);
 	int (*move)(struct world *w, int i, int c, uint64_t ns);

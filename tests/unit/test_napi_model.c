@@ -111,7 +111,7 @@ static bool quiet_end(struct pair *p, int *lost)
 /* What the sequences met, so that what they never meet is noticed. */
 static struct {
 	uint64_t squeezes, missed, deferred, gro_timers, fires, prefers, stale_missed, timed_out, deadlocks,
-		handed_over, at_stop, inbox, not_found;
+		handed_over, at_stop, inbox, not_found, by_watchdog;
 } met;
 
 static void count_met(const struct pair *p)
@@ -128,6 +128,7 @@ static void count_met(const struct pair *p)
 		met.missed += s.n[i].k.missed;
 		met.deferred += s.n[i].k.deferred;
 		met.fires += s.n[i].k.timer_fires;
+		met.by_watchdog += s.n[i].k.polls_by[UNAPI_CAUSE_WATCHDOG];
 		met.gro_timers += s.n[i].k.timer_starts > s.n[i].k.deferred;
 	}
 	for (k = 0; k < p->model.logged; k++) {
@@ -155,9 +156,10 @@ static void look_met(const struct pair *p)
 /* Telling. */
 
 static const char *const act_names[NR_ACTS] = {
-	"ARRIVE",      "TX_LEFT", "STRAY",   "SCHEDULE", "MARK_MISSED", "ASK_FOR_IT", "SET_DEFER",
-	"SET_TIMEOUT", "ELAPSE",  "DISABLE", "PREP",	 "QUEUE",	"ENABLE",     "MOVE",
-	"RUN",	       "SOFTIRQ", "EXPIRE",  "BUSY",	 "PLAN",
+	"ARRIVE",    "TX_LEFT",	    "STRAY",	   "SCHEDULE", "MARK_MISSED", "ASK_FOR_IT",
+	"SET_DEFER", "SET_TIMEOUT", "SET_SUSPEND", "SUSPEND",  "RESUME",      "ELAPSE",
+	"DISABLE",   "PREP",	    "QUEUE",	   "ENABLE",   "MOVE",	      "RUN",
+	"SOFTIRQ",   "EXPIRE",	    "BUSY",	   "PLAN",
 };
 
 static void tell_entry(const char *who, const struct entry *e)
@@ -331,6 +333,7 @@ static uint32_t some_arg(int kind, int i)
 	static const uint32_t packets[] = {1, 2, 8, 31, 63, 64, 65, 128, 129, 200, 300};
 	static const uint32_t times[] = {16, 1600, 20000, 100000, 500000, MSEC, 2500000};
 	static const uint32_t timeouts[] = {0, 20000, 20000, 200000, 2 * MSEC};
+	static const uint32_t suspensions[] = {0, 16000, 20 * MSEC, 20 * MSEC};
 	static const uint32_t waits[] = {0, 96000, 5 * MSEC};
 	static const uint32_t budgets[] = {0, 1, 8, 8, 8, 64, 100};
 	static const uint32_t tries[] = {0, 0, 1, 2, 5, 70, 150};
@@ -346,6 +349,9 @@ static uint32_t some_arg(int kind, int i)
 	case SET_TIMEOUT:
 		arg = one_of(timeouts);
 		return arg ? arg + (uint32_t)i + 1 : 0;
+	case SET_SUSPEND:
+		arg = one_of(suspensions);
+		return arg ? arg + (uint32_t)i + 1 + TIME_GRAIN / 2 : 0;
 	case ELAPSE:
 		return one_of(times);
 	case DISABLE:
@@ -362,10 +368,11 @@ static uint32_t some_arg(int kind, int i)
 static void some_act(struct act *a)
 {
 	static const uint8_t often[NR_ACTS] = {
-		[ARRIVE] = 36,	  [TX_LEFT] = 3,     [STRAY] = 4,   [SCHEDULE] = 12, [MARK_MISSED] = 4,
-		[ASK_FOR_IT] = 4, [SET_DEFER] = 5,   [ELAPSE] = 10, [DISABLE] = 4,   [PREP] = 3,
-		[QUEUE] = 8,	  [SET_TIMEOUT] = 5, [ENABLE] = 10, [MOVE] = 4,	     [RUN] = 40,
-		[SOFTIRQ] = 12,	  [EXPIRE] = 16,     [BUSY] = 14,   [PLAN] = 28,
+		[ARRIVE] = 36,	  [TX_LEFT] = 3,     [STRAY] = 4,	[SCHEDULE] = 12, [MARK_MISSED] = 4,
+		[ASK_FOR_IT] = 4, [SET_DEFER] = 5,   [ELAPSE] = 10,	[DISABLE] = 4,	 [PREP] = 3,
+		[QUEUE] = 8,	  [SET_TIMEOUT] = 5, [SET_SUSPEND] = 4, [SUSPEND] = 12,	 [RESUME] = 10,
+		[ENABLE] = 10,	  [MOVE] = 4,	     [RUN] = 40,	[SOFTIRQ] = 12,	 [EXPIRE] = 16,
+		[BUSY] = 14,	  [PLAN] = 28,
 	};
 	uint32_t sum = 0, pick;
 	int k;
@@ -414,6 +421,8 @@ static void some_sequence(struct sequence *s, uint64_t seed)
 			(struct act){.kind = SET_DEFER, .i = (uint8_t)i, .arg = some_arg(SET_DEFER, i)};
 		s->acts[s->nr++] =
 			(struct act){.kind = SET_TIMEOUT, .i = (uint8_t)i, .arg = some_arg(SET_TIMEOUT, i)};
+		s->acts[s->nr++] =
+			(struct act){.kind = SET_SUSPEND, .i = (uint8_t)i, .arg = some_arg(SET_SUSPEND, i)};
 		s->acts[s->nr++] = (struct act){.kind = ENABLE, .i = (uint8_t)i};
 	}
 	while (s->nr < MOST_ACTS)
@@ -460,6 +469,7 @@ static void random_sequences(void **state)
 	assert_true(met.timed_out >= SEQUENCES / 10);
 	assert_true(met.deadlocks >= SEQUENCES / 10);
 	assert_true(met.not_found >= SEQUENCES / 10);
+	assert_true(met.by_watchdog >= SEQUENCES / 10);
 }
 
 int main(void)

@@ -495,6 +495,46 @@ static void race_queued_while_the_softirq_ends(void **state)
 	rig_close(r);
 }
 
+static void suspend_in_poll(struct fake *f)
+{
+	f->before_complete = NULL;
+	napi_suspend_irqs(f->n.napi_id);
+}
+
+static void suspend_before_unmask(struct rig *r)
+{
+	r->before_unmask = NULL;
+	napi_suspend_irqs(r->f.n.napi_id);
+}
+
+/* Whichever starts the timer last; either way a poll follows. */
+static void race_suspension_against_completion(void **state)
+{
+	struct rig *r = &rig;
+	unsigned int last;
+
+	for (last = 0; last < 2; last++) {
+		rig_open(r, 1, T);
+		assert_int_equal(unapi_napi_set_irq_suspend_timeout(&r->f.n, 9 * T), 0);
+		if (last)
+			r->before_unmask = suspend_before_unmask;
+		else
+			r->f.before_complete = suspend_in_poll;
+		rig_event(r, 1);
+		rig_run(r);
+		assert_int_equal(rig_stats(r).timer_starts, 2);
+		r->f.backlog = 1;
+		assert_int_equal(rig_later(r, T - 1), 0);
+		assert_int_equal(rig_later(r, 1), last ? 0 : 1);
+		if (last)
+			assert_int_equal(rig_later(r, 8 * T), 1);
+		assert_int_equal(rig_stats(r).polls_by[last ? UNAPI_CAUSE_WATCHDOG : UNAPI_CAUSE_REPOLL], 1);
+		rig_quiet(r);
+		assert_false(r->masked);
+		rig_close(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -514,6 +554,7 @@ int main(void)
 		cmocka_unit_test(race_polls_without_budget_instead_of_netpoll),
 		cmocka_unit_test(race_completes_and_returns_budget),
 		cmocka_unit_test(race_queued_while_the_softirq_ends),
+		cmocka_unit_test(race_suspension_against_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
