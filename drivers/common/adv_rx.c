@@ -280,6 +280,60 @@ static uint32_t take_run(struct adv_rx_ring *r, uint32_t n, uint32_t max)
 }
 
 /*
+ * Whole good packets, of any number of fragments, from the next slot on, into at most @room records. Returns
+ * the records; stops before what is not finished, bad, or of too many fragments. *@packets counts down.
+ */
+static __attribute__((noinline)) uint32_t take_whole(struct adv_rx_ring *r, struct unapi_pkt *pkts,
+						     struct unapi_rx_meta *meta, uint32_t room,
+						     uint32_t *packets)
+{
+	const struct adv_desc *desc = r->desc;
+	const uint32_t *bufs = r->bufs, size = r->size, max = min2(room, adv_rx_given(r));
+	const uint64_t max_len = r->how.max_len;
+	uint32_t at = r->next, n = 0, whole = 0, left = *packets, had = left;
+	uint64_t sum = 0, whole_sum = 0, hi, less_one;
+
+	while (n < max && n - whole < UNAPI_MAX_FRAGS) {
+		hi = adv_fetch(&desc[at]);
+		less_one = adv_simple_len_less_one(hi | ADV_RXD_EOP);
+		if (less_one >= max_len)
+			break;
+		adv_put_record(&pkts[n], bufs[at], hi & ADV_RXD_EOP ? 0 : UNAPI_PKT_MORE, hi);
+		if (meta)
+			memcpy(&meta[n], &desc[at].lo, sizeof(*meta));
+		sum += less_one;
+		n++;
+		at = at + 1 == size ? 0 : at + 1;
+		if (!(hi & ADV_RXD_EOP))
+			continue;
+		whole = n;
+		whole_sum = sum;
+		r->next = at;
+		if (!--left)
+			break;
+	}
+	*packets = left;
+	stat_add(&r->q.stats.packets, had - left);
+	stat_add(&r->q.stats.bytes, whole_sum + whole);
+	return whole;
+}
+
+/* From the next slot on, up to @room records and *@left packets, which counts down: what take_run() or
+ * take_whole() can do. A look first: of packets of several fragments many may follow each other. */
+static inline uint32_t take_good(struct adv_rx_ring *r, uint32_t n, uint32_t room, uint32_t *left)
+{
+	uint32_t k;
+
+	if (unlikely(r->dropping) || !adv_rx_given(r))
+		return 0;
+	if (adv_simple_len_less_one(adv_fetch(&r->desc[r->next])) >= r->how.max_len)
+		return take_whole(r, r->pkts + n, r->meta ? r->meta + n : NULL, room, left);
+	k = take_run(r, n, min2(room, *left));
+	*left -= k;
+	return k;
+}
+
+/*
  * Behind those that were done descriptors are not all simple packets, or not finished: go on, taken one
  * by one where it must be, up to q.batch records and @budget packets. Returns the records; @more: it ended
  * because the batch is full, so there may be more to deliver. Otherwise a descriptor was not finished, and
@@ -288,28 +342,23 @@ static uint32_t take_run(struct adv_rx_ring *r, uint32_t n, uint32_t max)
 static uint32_t gather(struct adv_rx_ring *r, struct adv_run did, uint32_t budget, uint32_t *packets,
 		       bool *more)
 {
-	uint32_t n = (uint32_t)did.n, done = n, max = r->q.batch, k;
+	uint32_t n = (uint32_t)did.n, left = budget - n, max = r->q.batch, k;
 	int got = 0;
 
 	taken(r, did);
-	while (n < max && done < budget) {
-		/* A look at one first: of packets of several fragments many may follow each other. */
-		if (!r->dropping && adv_rx_given(r) &&
-		    adv_simple_len_less_one(adv_fetch(&r->desc[r->next])) < r->how.max_len) {
-			k = take_run(r, n, min2(max - n, budget - done));
-			n += k;
-			done += k;
-			if (k) /* or the device has changed it meanwhile */
-				continue;
-		}
+	while (n < max && left) {
+		k = take_good(r, n, max - n, &left);
+		n += k;
+		if (k) /* if not, it may be that the device has changed it meanwhile */
+			continue;
 		got = take_any(r, r->pkts + n, r->meta ? r->meta + n : NULL, max - n);
 		if (got < 0)
 			break;
 		n += (uint32_t)got;
-		done += got > 0;
+		left -= got > 0;
 	}
 	*more = n == max || got == -ENOSPC;
-	*packets = done;
+	*packets = budget - left;
 	return n;
 }
 

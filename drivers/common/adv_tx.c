@@ -273,6 +273,64 @@ static __attribute__((noinline)) unsigned int put_packet(struct adv_tx_ring *t, 
 	return m.frags;
 }
 
+/* What a fragment must not have, beside a buffer of another pool, to be one of put_whole()'s. */
+#define FRAGMENT_ODD (ADV_PUT_ODD & ~((uint64_t)UNAPI_PKT_MORE << 48))
+
+/*
+ * Packets of several buffers, of the same pool as the first, with no requests, not shared. Up to @n records
+ * of these, as long as there is room; stops before the first packet that is not one.
+ */
+static __attribute__((noinline)) uint32_t put_whole(struct adv_tx_ring *t, const struct unapi_pkt *pkts,
+						    uint32_t n)
+{
+	const uint64_t iova = t->how.iova[0], stride = t->how.stride[0], pool = t->how.pool[0];
+	uint32_t *bufs = t->bufs, size = t->size, slot = t->next, room = free_slots(t), taken = 0,
+		 packets = 0;
+	struct adv_desc *desc = t->desc;
+	uint64_t bytes = 0;
+
+	for (;;) {
+		uint32_t frags = 0, len = 0;
+		uint64_t lo, odd = 0, cmd;
+
+		do {
+			const struct unapi_pkt *p = &pkts[taken + frags];
+
+			if (taken + frags == n)
+				goto out;
+			memcpy(&lo, p, sizeof(lo));
+			odd |= (lo ^ pool) & FRAGMENT_ODD;
+			odd |= !p->len;
+			len += p->len;
+			frags++;
+		} while (lo & (uint64_t)UNAPI_PKT_MORE << 48);
+		if (odd || frags > UNAPI_MAX_FRAGS || len > t->max_len || frags > room)
+			break;
+		if (t->since_rs && t->since_rs + frags > ADV_TX_RS_EVERY)
+			mark_rs(t, slot ? slot - 1 : size - 1);
+		cmd = DATA_CMD | (uint64_t)len << ADV_TXD_PAYLEN_SHIFT;
+		room -= frags;
+		bytes += len;
+		packets++;
+		t->since_rs += frags;
+		for (; frags; frags--, taken++) {
+			const struct unapi_pkt *p = &pkts[taken];
+
+			desc[slot].lo = iova + p->buf * stride + p->off;
+			desc[slot].hi = cmd | p->len | (frags == 1 ? ADV_TXD_EOP : 0);
+			bufs[slot] = p->buf;
+			slot = slot + 1 == size ? 0 : slot + 1;
+		}
+	}
+out:
+	t->next = slot;
+	if (t->since_rs >= ADV_TX_RS_EVERY)
+		mark_rs(t, slot ? slot - 1 : size - 1);
+	stat_add(&t->q.stats.packets, packets);
+	stat_add(&t->q.stats.bytes, bytes);
+	return taken;
+}
+
 /*
  * What nearly every packet is: one buffer, of the same pool as the one before, no requests, not shared, of a
  * length the device takes. Up to @n of these, until the ring ends or RS is due; stops at the first that is
@@ -286,7 +344,6 @@ static uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct unapi_pkt 
 
 	if (!run)
 		return 0;
-	note_pool(t, p->buf);
 	did = t->isa->put(t->desc + slot, t->bufs + slot, p, run, &t->how);
 	k = (uint32_t)did.n;
 	if (!k)
@@ -301,6 +358,15 @@ static uint32_t put_run_of_simple(struct adv_tx_ring *t, const struct unapi_pkt 
 	return k;
 }
 
+/* Those packets at @pkts that need no thought. */
+static inline uint32_t put_plain(struct adv_tx_ring *t, const struct unapi_pkt *pkts, uint32_t n)
+{
+	if (pkts->flags & ~UNAPI_PKT_MORE)
+		return 0;
+	note_pool(t, pkts->buf);
+	return pkts->flags ? put_whole(t, pkts, n) : put_run_of_simple(t, pkts, n);
+}
+
 /* Any records. */
 static unsigned int burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n)
 {
@@ -312,7 +378,7 @@ static unsigned int burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, uns
 	first = t->next;
 
 	while (i < n) {
-		uint32_t k = pkts[i].flags ? 0 : put_run_of_simple(t, pkts + i, n - i);
+		uint32_t k = put_plain(t, pkts + i, n - i);
 
 		if (!k)
 			k = put_packet(t, pkts + i, n - i);
