@@ -176,13 +176,13 @@ static void put_context(struct adv_tx_ring *t, uint16_t vlan)
 	t->odd = true;
 }
 
-/* A packet with this buffer goes into the ring. */
-static inline void note_pool(struct adv_tx_ring *t, uint32_t buf)
+/* A packet with this buffer goes into the ring, behind those in flight and @more of its own. */
+static inline void note_pool(struct adv_tx_ring *t, uint32_t buf, uint32_t more)
 {
 	if (likely(adv_tx_knows_pool(t, buf)))
 		return;
 	t->pools_made = READ_ONCE(page_pools_made);
-	t->mixed |= t->clean != t->next && (buf ^ (uint32_t)t->how.pool[0]) & ~UNAPI_BUF_MASK;
+	t->mixed |= (more || t->clean != t->next) && (buf ^ (uint32_t)t->how.pool[0]) & ~UNAPI_BUF_MASK;
 	adv_put_how(&t->how, buf, t->max_len);
 }
 
@@ -230,7 +230,7 @@ static inline void put_fragments(struct adv_tx_ring *t, const struct unapi_pkt *
 
 		if (i + 1 == m.frags)
 			cmd |= ADV_TXD_EOP;
-		note_pool(t, p->buf);
+		note_pool(t, p->buf, i);
 		desc[slot].lo = t->how.iova[0] + p->buf * t->how.stride[0] + p->off;
 		desc[slot].hi = cmd | p->len;
 		bufs[slot] = p->buf;
@@ -363,7 +363,7 @@ static inline uint32_t put_plain(struct adv_tx_ring *t, const struct unapi_pkt *
 {
 	if (pkts->flags & ~UNAPI_PKT_MORE)
 		return 0;
-	note_pool(t, pkts->buf);
+	note_pool(t, pkts->buf, 0);
 	return pkts->flags ? put_whole(t, pkts, n) : put_run_of_simple(t, pkts, n);
 }
 
@@ -416,7 +416,7 @@ unsigned int adv_tx_burst_prepare(struct adv_tx_ring *t, struct unapi_pkt *pkts,
 {
 	if (!n || (n > t->room && !make_room(t, n)))
 		return burst_any(t, pkts, n);
-	note_pool(t, pkts->buf);
+	note_pool(t, pkts->buf, 0);
 	return t->q.burst(&t->q, pkts, n);
 }
 
