@@ -148,6 +148,14 @@ static void give_up(struct gen *g, struct flow *f)
 	f->base = f->next;
 }
 
+/* A queue that was off for a moment gets the flows that it had. */
+static bool still_goes_to(struct wire *w, const struct flow *f, unsigned int queue)
+{
+	struct gen *g = w->priv;
+
+	return f->window && f->queue == queue && igb_rx_queue_of(w->nic, f->frame, g->len) == queue;
+}
+
 /* Give every queue its flows. Those with frames on the way keep their queue until these are back, so that
  * none overtakes. */
 static bool layout(struct wire *w)
@@ -170,6 +178,10 @@ static bool layout(struct wire *w)
 
 		if (f->serial == w->nic->rss_serial && f->window)
 			continue;
+		if (want == g->nr_flows && still_goes_to(w, f, queues[i % n])) {
+			f->serial = w->nic->rss_serial;
+			continue;
+		}
 		if (f->outstanding && unapi_cycles() - f->heard > g->give_up_cycles)
 			give_up(g, f);
 		if (f->outstanding)

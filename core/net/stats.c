@@ -70,6 +70,7 @@ static void load_rxq(const struct rx_queue *q, struct unapi_rxq_stats *st)
 		.too_many_frags = READ_ONCE(q->stats.too_many_frags),
 		.gro_packets = READ_ONCE(q->stats.gro_packets),
 		.gro_wire_packets = READ_ONCE(q->stats.gro_wire_packets),
+		.restarts = READ_ONCE(q->stats.restarts),
 	};
 }
 
@@ -98,6 +99,7 @@ static void rxq_since_clear(const struct net_device *dev, unsigned int q, struct
 	st->too_many_frags -= base->too_many_frags;
 	st->gro_packets -= base->gro_packets;
 	st->gro_wire_packets -= base->gro_wire_packets;
+	st->restarts -= base->restarts;
 }
 
 static void txq_since_clear(const struct net_device *dev, unsigned int q, struct unapi_txq_stats *st)
@@ -254,6 +256,7 @@ static void put_queues(struct xstat_list *l, const struct net_device *dev)
 		put(l, rx.bytes, "rx_q%u_bytes", i);
 		put(l, rx.errors, "rx_q%u_errors", i);
 		put(l, rx.too_many_frags, "rx_q%u_too_many_frags", i);
+		put(l, rx.restarts, "rx_q%u_restarts", i);
 		put(l, rx.alloc_fail, "rx_q%u_alloc_fail", i);
 		put(l, rx.gro_packets, "rx_q%u_gro_packets", i);
 		put(l, rx.gro_wire_packets, "rx_q%u_gro_wire_packets", i);

@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Nonsense from the device. A length that no buffer has, or a packet of more fragments than any frame takes,
+ * means that device and driver do not agree on who owns which slot, or soon will not: what the device was
+ * about may arrive in a slot that has a new buffer by then. So the queue is turned off at once; what was
+ * finished is still taken, with the same checks; and then it starts afresh with an empty ring. All of that
+ * is done by the instance's owner, who has the ring and the pool anyway. Other queues do not notice, but
+ * those of the same instance, which wait for it.
+ */
 #include "drivers/common/adv_rx.h"
+#include "core/base/clock.h"
 #include "core/base/reason.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Buffers are given in bulk of this many, with one tail store: fewer stores, and whole cache lines of
  * descriptors. */
 #define REFILL_BATCH 128u
+
+static uint32_t refill_batch(uint32_t size)
+{
+	return size / 4 < REFILL_BATCH ? size / 4 : REFILL_BATCH;
+}
 
 int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_region *bar, uint32_t size,
 		 uint32_t tail_reg, bool meta)
@@ -23,7 +38,7 @@ int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_regio
 	r->tail_reg = tail_reg;
 	r->tail = vfio_region_ptr32(bar, tail_reg);
 	r->size = size;
-	r->refill_batch = size / 4 < REFILL_BATCH ? size / 4 : REFILL_BATCH;
+	r->refill_batch = refill_batch(size);
 	adv_take_how(&r->how, PAGE_POOL_RX_SIZE);
 	adv_fill_how(&r->fill_how, view->iova0 + PAGE_POOL_HEADROOM, view->stride);
 	rc = dma_alloc(v->space, size * sizeof(*r->desc), v->numa_node, DMA_PAGES_4K, &r->mem);
@@ -100,8 +115,8 @@ static inline void set_ready(struct adv_rx_ring *r, uint32_t lack)
 	uint32_t n = min2(r->size - r->next, adv_rx_given(r));
 
 	n = min2(n, until_due > r->q.batch ? until_due : r->q.batch);
-	/* Not while short, and the end of what is dropped may look like a packet. */
-	r->ready = r->dropping || r->short_of_buffers ? 0 : n;
+	/* Not while short or closing, and the end of what is dropped may look like a packet. */
+	r->ready = r->dropping | r->short_of_buffers | r->closing ? 0 : n;
 }
 
 /* Fill @n slots in a row, without wrapping. */
@@ -160,6 +175,8 @@ void adv_rx_reset(struct adv_rx_ring *r)
 	r->ready = 0;
 	r->dropping = false;
 	r->short_of_buffers = false;
+	r->closing = r->stuck = false;
+	r->refill_batch = refill_batch(r->size);
 }
 
 /* @n slots in a row, without wrapping, are ours. */
@@ -180,6 +197,59 @@ static void drop_slot(struct adv_rx_ring *r)
 static inline uint64_t len_of(uint64_t hi)
 {
 	return (uint16_t)(hi >> ADV_RXD_LEN_SHIFT);
+}
+
+static void tell(struct adv_rx_ring *r, const char *why)
+{
+	uint64_t now = unapi_clock_ns();
+
+	if (r->told_ns && now - r->told_ns < NSEC_PER_SEC)
+		return;
+	r->told_ns = now;
+	unapi_log(UNAPI_LOG_WARN, "%s: receive queue %u is restarted (%llu times by now): %s", r->vfio->name,
+		  r->q.index, (unsigned long long)r->q.stats.restarts, why);
+}
+
+/* The device wrote nonsense: nothing more from it until the ring is empty. */
+static void distrust(struct adv_rx_ring *r, const char *why)
+{
+	if (!r->off || r->closing)
+		return;
+	r->closing = true;
+	r->refill_batch = UINT32_MAX; /* never due */
+	r->short_of_buffers = false;
+	stat_add(&r->q.stats.restarts, 1);
+	tell(r, why);
+	r->stuck = r->off(r) != 0;
+}
+
+/* Is the length of one of these records no buffer's? The device may also own up to a bad packet (RXE). */
+static void distrust_lengths(struct adv_rx_ring *r, const struct unapi_pkt *pkts, uint32_t n)
+{
+	char why[96];
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (pkts[i].len && pkts[i].len <= r->how.max_len)
+			continue;
+		snprintf(why, sizeof(why), "the device says that a buffer of %u bytes has %u",
+			 (unsigned int)r->how.max_len, pkts[i].len);
+		distrust(r, why);
+		return;
+	}
+}
+
+/* All that was finished has been taken. */
+static void start_afresh(struct adv_rx_ring *r)
+{
+	if (r->dropping)
+		stat_add(&r->q.stats.too_many_frags, 1);
+	adv_rx_reset(r);
+	if (r->on(r)) {
+		r->closing = r->stuck = true;
+		r->refill_batch = UINT32_MAX;
+		return;
+	}
+	adv_rx_refill(r);
 }
 
 /* In the middle of a packet that has too many fragments: go on to its end. 0, or -EAGAIN before it is there.
@@ -225,6 +295,7 @@ static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unap
 		if (!(hi & ADV_RXD_DD))
 			return -EAGAIN;
 		if (unlikely(n == UNAPI_MAX_FRAGS)) {
+			distrust(r, "a packet has more fragments than any frame takes");
 			r->dropping = true;
 			return skip(r);
 		}
@@ -241,6 +312,7 @@ static __attribute__((noinline)) int take_any(struct adv_rx_ring *r, struct unap
 	} while (!(hi & ADV_RXD_EOP));
 
 	if (unlikely(bad)) {
+		distrust_lengths(r, pkts, n);
 		for (; n; n--)
 			drop_slot(r);
 		stat_add(&r->q.stats.errors, 1);
@@ -357,6 +429,8 @@ static uint32_t gather(struct adv_rx_ring *r, struct adv_run did, uint32_t budge
 		n += (uint32_t)got;
 		left -= got > 0;
 	}
+	if (unlikely(r->closing) && got == -EAGAIN && !r->stuck)
+		start_afresh(r);
 	*more = n == max || got == -ENOSPC;
 	*packets = budget - left;
 	return n;

@@ -30,6 +30,8 @@ struct adv_rx_ring {
 	struct adv_take how;   /* with the bytes that the device may write into one buffer */
 	bool dropping;	       /* in the middle of a packet that has too many fragments */
 	bool short_of_buffers; /* the last refill came short */
+	bool closing;	       /* the device wrote nonsense: no buffers any more until it starts afresh */
+	bool stuck; /* the driver could not turn the queue off, or on again: that lasts until a stop */
 	struct adv_fill fill_how;
 	volatile uint32_t *tail; /* the tail register where it is mapped */
 	const struct adv_isa *isa;
@@ -37,6 +39,11 @@ struct adv_rx_ring {
 	struct vfio_region *bar;
 	uint32_t tail_reg;
 	struct dma_mem *mem; /* of desc */
+	/* The driver's, called by the owner: turn the queue off, nothing is written when it returned 0; turn
+	 * it on, with an empty ring. NULL: nonsense is counted, and that is all. */
+	int (*off)(struct adv_rx_ring *r);
+	int (*on)(struct adv_rx_ring *r);
+	uint64_t told_ns; /* when a restart was logged */
 };
 
 /* @size descriptors (a multiple of 8) for @r, whose q.pool and q.batch are set; no buffers yet. */

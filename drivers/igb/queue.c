@@ -188,6 +188,44 @@ static int start_tx(struct igb *g, unsigned int q)
 	return rc;
 }
 
+/* A queue that can be turned neither off nor on again: what is left is a stop and a start. */
+static int give_up(struct igb *g, int rc)
+{
+	unapi_log(UNAPI_LOG_ERR, "%s: it receives nothing until the device is reset", unapi_reason());
+	if (rc != -ENODEV)
+		netdev_event(g->dev, UNAPI_DEV_ERROR);
+	return rc;
+}
+
+/* One queue while the others run (datasheet 4.5.9.2): packets to it are dropped, and DMA under way ends
+ * before the enable bit reads 0. */
+static int rx_off(struct adv_rx_ring *r)
+{
+	struct igb *g = igb_of(r->q.dev);
+	unsigned int q = r->q.index;
+	int rc;
+
+	igb_wr32(g, E1000_RXDCTL(q), 0);
+	rc = igb_wait(g, E1000_RXDCTL(q), E1000_RXDCTL_QUEUE_ENABLE, 0, 10000);
+	if (rc == -ETIMEDOUT)
+		rc = unapi_fail(EIO, "%s: receive queue %u does not stop", g->dev->name, q);
+	if (rc)
+		return give_up(g, rc);
+	igb_flush(g); /* as in igb_queues_stop() */
+	return 0;
+}
+
+static int rx_on(struct adv_rx_ring *r)
+{
+	struct igb *g = igb_of(r->q.dev);
+	int rc = start_rx(g, r->q.index);
+
+	if (rc)
+		return give_up(g, rc);
+	igb_flush(g); /* likewise: the tail is for a queue that is on */
+	return 0;
+}
+
 /* The instances are disabled, so that the control thread may touch their pools and rings; receive rings get
  * their buffers by the first poll, whose thread is the pool's owner. */
 int igb_queues_start(struct igb *g)
@@ -196,8 +234,11 @@ int igb_queues_start(struct igb *g)
 
 	for (unsigned int q = 0; q < g->dev->conf.txq && !rc; q++)
 		rc = start_tx(g, q);
-	for (unsigned int q = 0; q < g->dev->conf.rxq && !rc; q++)
+	for (unsigned int q = 0; q < g->dev->conf.rxq && !rc; q++) {
+		g->rx[q]->off = rx_off;
+		g->rx[q]->on = rx_on;
 		rc = start_rx(g, q);
+	}
 	return rc;
 }
 

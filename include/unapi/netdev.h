@@ -273,6 +273,9 @@ struct unapi_rxq_stats {
 	uint64_t packets, bytes, alloc_fail, errors, too_many_frags; /* as they came from the device */
 	uint64_t gro_packets;					     /* super-packets that were delivered */
 	uint64_t gro_wire_packets; /* of @packets, those that are part of one */
+	/* Times the queue was emptied and started again, because the device wrote a descriptor that makes no
+	 * sense; the log says which. */
+	uint64_t restarts;
 };
 struct unapi_txq_stats {
 	uint64_t packets, bytes, errors;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The igb driver over the simulated NIC: filters, statistics, life cycle, hostile devices, rings and buffers.
+/* The igb driver over the simulated NIC: filters, statistics, life cycle, rings and buffers.
  */
 #include "tests/sim/igb_rig.h"
 
@@ -315,42 +315,6 @@ static void test_surprise_removal(void **state)
 	ok(unapi_context_destroy(r.ctx));
 }
 
-/* Whatever the device writes: what came is delivered or counted, and what is sent is whole. */
-static void hostile(const char *options, json_int_t least, json_int_t most)
-{
-	struct unapi_dev_stats st;
-	char opt[200];
-	struct rig r;
-	json_t *o;
-
-	snprintf(opt, sizeof(opt), ",wire=gen:count=4000:lossy:rate=40000%s", options);
-	up(&r, opt, 1);
-	run_until(&r, "drained", 1);
-	unapi_dev_get_stats(r.dev, &st);
-	o = down(&r);
-	assert_int_equal(st.rx_packets + st.rx_errors, figure(o, "nic_rx"));
-	assert_int_equal(st.tx_packets, figure(o, "rx") + figure(o, "corrupt"));
-	assert_in_range(st.rx_errors, least, most);
-	json_decref(o);
-}
-
-static void test_hostile_lengths(void **state)
-{
-	hostile(",hostile-len=10", 300, 400); /* a busy machine loses some before they are looked at */
-}
-
-/* Changed after DD, to an impossible length: what was read before that is delivered. */
-static void test_rewritten_descriptors(void **state)
-{
-	hostile(",rewrite-dd=3", 0, 1334);
-}
-
-/* DD before the length. */
-static void test_torn_write_back(void **state)
-{
-	hostile(",torn=3", 0, 1334);
-}
-
 /* An interrupt before DD: the one that follows DD counts. */
 static void test_late_write_back(void **state)
 {
@@ -464,9 +428,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_thread),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_surprise_removal),
-		cmocka_unit_test(test_hostile_lengths),
-		cmocka_unit_test(test_rewritten_descriptors),
-		cmocka_unit_test(test_torn_write_back),
 		cmocka_unit_test(test_late_write_back),
 		cmocka_unit_test(test_ring_sizes),
 		cmocka_unit_test(test_starvation),
