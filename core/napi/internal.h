@@ -69,7 +69,7 @@ struct unapi_context {
 	struct list_head instances; /* guarded by the control lock, like what follows up to @thread_runs */
 	unsigned int nr_sources;
 	unsigned int nr_away; /* instances that have it as their home, but a thread of their own */
-	bool poller;
+	bool poller, event_poller;
 	bool thread_runs;
 	pthread_t thread;
 	struct napi_struct *instance; /* the context is this instance's thread: threaded.c */
@@ -215,6 +215,19 @@ bool napi_polled_by_me(const struct napi_struct *n);
 void napi_caller_release(struct napi_struct *n);
 /* Under the control lock. If this thread polls it, outside a poll, it hands over at once. */
 void napi_ask_mode(struct napi_struct *n, bool busy);
+
+/* mode.c, adaptive.c */
+struct unapi_mode_info;
+void napi_mode_init(struct napi_struct *n);
+/* Under the control lock. */
+void napi_mode_locked(const struct napi_struct *n, struct unapi_mode_info *info);
+/* @app: an application thread polls when load is high, otherwise its own thread. Control calls. */
+int napi_adaptive_start(struct napi_struct *n, bool app);
+int napi_adaptive_stop(struct napi_struct *n);
+/* At rest, and for good. */
+void napi_adaptive_free(struct napi_struct *n);
+/* Under the control lock. */
+uint64_t napi_adaptive_changes(const struct napi_struct *n);
 
 /* busy_loop.c */
 bool napi_held(const struct napi_struct *n);

@@ -34,6 +34,7 @@ int unapi_napi_add(struct napi_struct *n, struct unapi_context *ctx, const char 
 	n->irq_fd = -1;
 	n->thread_conf = NAPI_THREAD_ANYWHERE;
 	n->cause = UNAPI_CAUSE_APP;
+	napi_mode_init(n);
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	n->probe_name = n->name;
 	INIT_LIST_HEAD(&n->poll_list);
@@ -81,6 +82,7 @@ int unapi_napi_del(struct napi_struct *n)
 	if (napi_refuse_own_thread(n, "deleted"))
 		return -EDEADLK;
 	napi_thread_free(n);
+	napi_adaptive_free(n);
 	pthread_mutex_lock(&napi_control_lock);
 	list_del_init(&n->ctx_list);
 	napi_config_release(n);

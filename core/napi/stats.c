@@ -47,6 +47,7 @@ static void load_stats(const struct napi_struct *n, struct unapi_napi_stats *st)
 	st->work = READ_ONCE(s->work);
 	st->violations = READ_ONCE(s->violations);
 	st->handovers = READ_ONCE(s->handovers);
+	st->suspends = READ_ONCE(s->suspends);
 	st->thread_polls = READ_ONCE(s->thread_polls);
 	for (i = 0; i < UNAPI_NR_CAUSES; i++) {
 		st->polls_by[i] = READ_ONCE(s->polls_by[i]);

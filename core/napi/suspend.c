@@ -33,6 +33,8 @@ void napi_suspend_irqs(unsigned int napi_id)
 
 		/* before the start: the expiry that follows from it sees this, or a later suspension's */
 		WRITE_ONCE(n->suspended_until, expires);
+		/* by any thread, unlike the rest of the ledger */
+		__atomic_fetch_add(&n->stats.suspends, 1, __ATOMIC_RELAXED);
 		timer_start_at(&n->timer, expires);
 	}
 	napi_let_go(n);

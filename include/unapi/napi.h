@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 struct unapi_context;
+struct napi_adaptive;
 struct napi_config;
 struct napi_struct;
 
@@ -81,6 +82,7 @@ struct unapi_napi_stats {
 	uint64_t violations;   /* contract violations of the poll method, survived */
 	uint64_t thread_polls; /* of all polls, made by the instance's own thread */
 	uint64_t handovers;    /* times a caller-polling application was asked to let go, and did */
+	uint64_t suspends;     /* times its interrupt was suspended */
 	uint64_t polls_by[UNAPI_NR_CAUSES];
 	uint64_t cycles_by[UNAPI_NR_CAUSES]; /* TSC cycles of polling (caller polling: from begin to end) */
 };
@@ -117,6 +119,22 @@ struct unapi_thread_conf {
 	int numa_node; /* without @cpu: the NUMA node it is pinned to, -1 none */
 	int policy;    /* SCHED_OTHER, SCHED_FIFO, ... of <sched.h> */
 	int priority;  /* for SCHED_FIFO and SCHED_RR, otherwise 0 */
+};
+
+/* Settings of one instance, those that have their bit in @given: what the netdev family's napi-set takes. */
+enum {
+	UNAPI_NAPI_THREADED = 1 << 0,
+	UNAPI_NAPI_DEFER_HARD_IRQS = 1 << 1,
+	UNAPI_NAPI_IRQ_SUSPEND_TIMEOUT = 1 << 2,
+	UNAPI_NAPI_GRO_FLUSH_TIMEOUT = 1 << 3,
+	UNAPI_NAPI_ALL = (1 << 4) - 1,
+};
+struct unapi_napi_params {
+	unsigned int given;
+	enum netdev_napi_threaded threaded;
+	uint32_t defer_hard_irqs;
+	uint64_t irq_suspend_timeout;
+	uint64_t gro_flush_timeout;
 };
 
 /* What software GRO, if there is any, does for an instance. All are called by its owner. */
@@ -174,6 +192,11 @@ struct napi_struct {
 	struct unapi_context *own;	    /* its thread's context, NULL without one; control lock */
 	struct unapi_context *parked;	    /* that context, also after the thread's end; control */
 	struct unapi_thread_conf thread_conf;
+	struct unapi_napi_params
+		mode_settings;		/* of the mode asked for; guarded, as that, by the control lock */
+	uint8_t mode;			/* enum unapi_mode */
+	uint8_t mode_waits;		/* which has its application wait for it; relaxed */
+	struct napi_adaptive *adaptive; /* mode adaptive's, NULL in others; control */
 };
 
 /*
@@ -313,22 +336,6 @@ UNAPI_API uint64_t unapi_napi_gro_flush_timeout(const struct napi_struct *n);
  * nothing. 0 */
 UNAPI_API int unapi_napi_set_irq_suspend_timeout(struct napi_struct *n, uint64_t ns);
 UNAPI_API uint64_t unapi_napi_irq_suspend_timeout(const struct napi_struct *n);
-
-/* Settings of one instance, those that have their bit in @given: what the netdev family's napi-set takes. */
-enum {
-	UNAPI_NAPI_THREADED = 1 << 0,
-	UNAPI_NAPI_DEFER_HARD_IRQS = 1 << 1,
-	UNAPI_NAPI_IRQ_SUSPEND_TIMEOUT = 1 << 2,
-	UNAPI_NAPI_GRO_FLUSH_TIMEOUT = 1 << 3,
-	UNAPI_NAPI_ALL = (1 << 4) - 1,
-};
-struct unapi_napi_params {
-	unsigned int given;
-	enum netdev_napi_threaded threaded;
-	uint32_t defer_hard_irqs;
-	uint64_t irq_suspend_timeout;
-	uint64_t gro_flush_timeout;
-};
 
 /**
  * unapi_napi_set() - change several settings, or none

@@ -5,6 +5,7 @@
 
 #include <unapi/context.h>
 #include <unapi/error.h>
+#include <unapi/mode.h>
 #include <unapi/napi.h>
 #include <unapi/netdev.h>
 #include <unapi/packet.h>
