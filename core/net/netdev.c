@@ -267,8 +267,9 @@ int unapi_dev_start(struct net_device *dev)
 		return rc;
 	}
 	for (i = 0; i < dev->conf.txq; i++)
-		WRITE_ONCE(dev->txq[i]->routed, dev->txq[i]->tx_only); /* as ndo_open does */
+		WRITE_ONCE(dev->txq[i]->routed, dev->txq[i]->tx_only ? TXQ_ALWAYS : 0); /* as ndo_open */
 	open_gates(dev);
+	netdev_txqs_started(dev);
 	WRITE_ONCE(dev->state, NETDEV_STARTED);
 	return 0;
 }

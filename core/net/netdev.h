@@ -46,6 +46,13 @@ enum txq_rest {
 	TXQ_CLEANING, /* the queue's instance is cleaning now */
 };
 
+/* Why a queue's cause is routed: bits. */
+enum txq_routed {
+	TXQ_STARVED = 1, /* a receive ring waits for buffers that are in flight */
+	TXQ_STOPPED = 2, /* its producer waits for room */
+	TXQ_ALWAYS = 4,	 /* its channel only transmits */
+};
+
 /*
  * One transmit queue. The driver's structure begins with it, zeroed, and sets @burst, @clean and @napi in
  * ndo_configure. Both are only ever called by one thread at a time, between ndo_open and ndo_stop, on a queue
@@ -54,6 +61,8 @@ enum txq_rest {
 struct unapi_txq {
 	unsigned int (*burst)(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
 	unsigned int (*clean)(struct unapi_txq *q); /* returns the buffers given back */
+	/* Slots that are free; NULL: nobody can be told of room. Whoever owns the ring. */
+	unsigned int (*room)(const struct unapi_txq *q);
 	/* Have the queue's instance scheduled when descriptors have been sent, or not. Any thread; NULL:
 	 * cannot. */
 	void (*route)(struct unapi_txq *q, bool on);
@@ -66,8 +75,13 @@ struct unapi_txq {
 	struct gate gate; /* the producer is inside while it sends or cleans; open while started */
 	bool asleep; /* the producer's own note that it declared sleep: saves the busy path an atomic load */
 	bool claimed;
-	bool tx_only; /* its channel only transmits: the cause is always routed (driver, configure) */
-	bool routed;  /* its cause is routed; the producer's note */
+	bool tx_only;	/* its channel only transmits: the cause is always routed (driver, configure) */
+	uint8_t routed; /* enum txq_routed: its cause is, if not 0; the producer's note */
+	bool stopped;	/* a burst came short, and its producer is to be told of room; who owns the ring */
+	/* Whom to tell; set by the producer, read by who owns the ring. */
+	unapi_txq_wake_fn wake_fn;
+	void *wake_arg;
+	struct napi_struct *waiter; /* @producer, as it was when it stopped */
 	uint16_t index;
 	struct unapi_txq_stats stats; /* written by the producer only, relaxed stores */
 };
@@ -254,6 +268,11 @@ void netdev_sleep_produced(struct channel *ch);
  * has been sent.
  */
 void netdev_route_produced(struct channel *ch, bool on);
+/* Does this instance, which produces and does not sleep, wait for something to be sent? For devices that do
+ * not interrupt for what came while the vector was masked. */
+bool netdev_awaits_produced(struct channel *ch);
+/* For drivers: a burst ends because the ring is full. Its last act, as the ring may be another's after it. */
+void netif_tx_stop_queue(struct unapi_txq *q);
 /* Withdraw a queue's sleep, waiting out a cleaner. Producer only; unapi_tx_burst() does it where needed. */
 void txq_wake(struct unapi_txq *q);
 

@@ -11,6 +11,9 @@ void netdev_txq_init(struct net_device *dev, struct unapi_txq *q, unsigned int i
 /* The instance goes away: whatever it produces for has no producer any more. */
 void netdev_release_produced(struct channel *ch);
 
+/* The device is started: whoever waited for room has it. */
+void netdev_txqs_started(struct net_device *dev);
+
 /* layout.c: fill in the numbers of queues, and refuse channels that cannot be. */
 int netdev_check_channels(const struct net_device *dev, struct unapi_dev_conf *c);
 

@@ -20,7 +20,22 @@
  * looks at its own @asleep only: no atomic read-modify-write while it is busy.
  *
  * Nothing is lost by the declaration: with RS on each burst's last descriptor everything sent is written
- *back, so whichever instance polls next, or the next burst, finds it.
+ * back, so whichever instance polls next, or the next burst, finds it.
+ *
+ * A producer that found the ring full may ask to be told of room. Owning the ring, it
+ *
+ *	notes @stopped		(1)	routes the queue's cause; the device knows it when route() returns
+ *(2) declares sleep		(3)	schedules the instance that serves the queue
+ *(4)
+ *
+ * and who cleans then tells it once a quarter of the ring is free. What the device has written back before
+ *(2) interrupts nobody, but is there for the poll that (4) asks for, and that poll sees (1) and (3), as every
+ * poll sees what was written before it was asked for. What it writes back after (2) interrupts. A poll
+ *between (2) and (3) keeps its hands off, which is why (4) comes last. @stopped goes with the ring: it is
+ *read and written by the producer while AWAKE and by a cleaner while CLEANING. A thread is told within
+ *CLEANING, so that who takes the ring knows that nobody is being told. An instance that produces does not
+ *sleep before it completes, and is told in its own poll: by its own look at the ring, or scheduled by the
+ *cleaner.
  */
 #include "core/net/netdev_impl.h"
 #include "core/base/clock.h"
@@ -66,14 +81,58 @@ static void txq_declare_sleep(struct unapi_txq *q)
 		napi_schedule(q->napi);
 }
 
+/* Producer. */
+static void set_routed(struct unapi_txq *q, uint8_t now)
+{
+	uint8_t old = READ_ONCE(q->routed);
+
+	WRITE_ONCE(q->routed, now);
+	if (!old != !now && q->route)
+		q->route(q, now);
+}
+
+void netif_tx_stop_queue(struct unapi_txq *q)
+{
+	bool stops = !q->stopped;
+
+	if (!q->wake_fn)
+		return;
+	q->stopped = true;
+	q->waiter = q->producer;
+	if (!(READ_ONCE(q->routed) & TXQ_STOPPED))
+		set_routed(q, READ_ONCE(q->routed) | TXQ_STOPPED);
+	if (!q->producer)
+		txq_declare_sleep(q); /* which schedules, as the cause is routed */
+	else if (stops)
+		napi_schedule(q->napi);
+}
+
+/* Owner of the ring, of a stopped queue: is there room? Not before a start that is under way has ended, as
+ * whoever is told could not send yet. */
+static bool has_room(const struct unapi_txq *q)
+{
+	return q->room(q) >= q->dev->conf.txd / 4 && READ_ONCE(q->gate.open);
+}
+
+/* A burst went through whole. */
+static __attribute__((noinline)) void start_queue(struct unapi_txq *q)
+{
+	q->stopped = false;
+	set_routed(q, READ_ONCE(q->routed) & (uint8_t)~TXQ_STOPPED);
+}
+
 /* Inside the gate. Apart, so that who is awake has less to save on the stack. */
 static __attribute__((noinline)) unsigned int awake_to_send(struct unapi_txq *q, struct unapi_pkt *pkts,
 							    unsigned int n)
 {
+	unsigned int sent;
+
 	awake(q);
-	n = q->burst(q, pkts, n);
+	sent = q->burst(q, pkts, n);
+	if (unlikely(READ_ONCE(q->routed) & TXQ_STOPPED) && sent == n && n)
+		start_queue(q);
 	gate_leave(&q->gate);
-	return n;
+	return sent;
 }
 
 unsigned int unapi_tx_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
@@ -119,6 +178,38 @@ static struct unapi_txq *next_of(struct unapi_txq *const *link)
 	return __atomic_load_n(link, __ATOMIC_ACQUIRE);
 }
 
+/* Clean as the producing instance, which may itself be waiting for room. */
+static unsigned int clean_own(struct unapi_txq *q)
+{
+	bool told = false;
+	unsigned int freed;
+
+	if (unlikely(!gate_enter(&q->gate)))
+		return 0;
+	if (unlikely(q->asleep))
+		awake(q);
+	freed = q->clean(q);
+	if (unlikely(q->stopped) && has_room(q)) {
+		q->stopped = false;
+		told = true;
+	}
+	gate_leave(&q->gate);
+	if (unlikely(told))
+		q->wake_fn(q->wake_arg, q);
+	return freed;
+}
+
+/* A cleaner has found room: the producer is told. */
+static void tell_producer(struct unapi_txq *q)
+{
+	if (q->waiter) {
+		napi_schedule(q->waiter); /* it sees for itself */
+		return;
+	}
+	q->stopped = false;
+	q->wake_fn(q->wake_arg, q);
+}
+
 unsigned int netdev_clean_produced(struct channel *ch)
 {
 	unsigned int freed = 0;
@@ -127,7 +218,7 @@ unsigned int netdev_clean_produced(struct channel *ch)
 	if (!gate_enter(&ch->walk))
 		return 0;
 	for (q = next_of(&ch->produced); q; q = next_of(&q->next_produced))
-		freed += unapi_txq_clean(q);
+		freed += clean_own(q);
 	gate_leave(&ch->walk);
 	return freed;
 }
@@ -139,13 +230,30 @@ void netdev_route_produced(struct channel *ch, bool on)
 	if (!gate_enter(&ch->walk))
 		return;
 	for (q = next_of(&ch->produced); q; q = next_of(&q->next_produced)) {
-		if (likely(READ_ONCE(q->routed) == on) || q->tx_only || !q->route || !gate_enter(&q->gate))
+		uint8_t was = READ_ONCE(q->routed), now = on ? TXQ_STARVED : 0;
+
+		if (likely(was == now) || q->tx_only || !q->route || !gate_enter(&q->gate))
 			continue;
-		WRITE_ONCE(q->routed, on);
-		q->route(q, on);
+		/* the ring may be a cleaner's, and with it @stopped */
+		if (q->asleep ? was & TXQ_STOPPED : q->stopped)
+			now |= TXQ_STOPPED;
+		set_routed(q, now);
 		gate_leave(&q->gate);
 	}
 	gate_leave(&ch->walk);
+}
+
+bool netdev_awaits_produced(struct channel *ch)
+{
+	struct unapi_txq *q;
+	bool awaits = false;
+
+	if (!gate_enter(&ch->walk))
+		return false;
+	for (q = next_of(&ch->produced); q; q = next_of(&q->next_produced))
+		awaits |= !q->asleep && READ_ONCE(q->routed);
+	gate_leave(&ch->walk);
+	return awaits;
 }
 
 void netdev_sleep_produced(struct channel *ch)
@@ -176,6 +284,8 @@ unsigned int netdev_clean_sleeping(struct channel *ch)
 						 __ATOMIC_RELAXED))
 			continue;
 		freed += q->clean(q);
+		if (unlikely(q->stopped) && has_room(q))
+			tell_producer(q);
 		__atomic_store_n(&q->rest, TXQ_ASLEEP, __ATOMIC_RELEASE);
 	}
 	return freed;
@@ -223,9 +333,53 @@ void unapi_txq_release(struct unapi_txq *q)
 		if (q->producer)
 			unlink_produced(q);
 		gate_wait(&q->gate); /* a burst that began before is over */
+		txq_wake(q);	     /* nobody is being told of room */
+		q->stopped = false;
+		q->wake_fn = NULL;
+		if (READ_ONCE(q->gate.open))
+			set_routed(q, READ_ONCE(q->routed) & (uint8_t)~TXQ_STOPPED);
 		q->producer = NULL;
 		q->claimed = false;
 		txq_declare_sleep(q); /* nobody sends: the queue's instance cleans what is left */
+	}
+	pthread_mutex_unlock(&claim_lock);
+}
+
+int unapi_txq_set_wake(struct unapi_txq *q, unapi_txq_wake_fn fn, void *arg)
+{
+	bool slept;
+
+	if (fn && (!q->room || !q->napi || !(q->route || q->tx_only)))
+		return unapi_fail(EOPNOTSUPP, "%s: the driver cannot tell when transmit queue %u has room",
+				  q->dev->name, q->index);
+	pthread_mutex_lock(&claim_lock);
+	if (!q->claimed) {
+		pthread_mutex_unlock(&claim_lock);
+		return unapi_fail(EPERM, "%s: transmit queue %u has no producer; claim it first",
+				  q->dev->name, q->index);
+	}
+	slept = q->asleep;
+	txq_wake(q); /* and nobody is telling */
+	q->wake_fn = fn;
+	q->wake_arg = arg;
+	q->stopped = false;
+	if (slept)
+		txq_declare_sleep(q);
+	pthread_mutex_unlock(&claim_lock);
+	return 0;
+}
+
+void netdev_txqs_started(struct net_device *dev)
+{
+	pthread_mutex_lock(&claim_lock);
+	for (unsigned int i = 0; i < dev->conf.txq; i++) {
+		struct unapi_txq *q = dev->txq[i];
+
+		if (!q->wake_fn)
+			continue;
+		napi_schedule(q->napi);
+		if (q->producer)
+			napi_schedule(q->producer);
 	}
 	pthread_mutex_unlock(&claim_lock);
 }

@@ -18,6 +18,16 @@ static inline uint32_t min2(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+static inline uint32_t free_slots(const struct adv_tx_ring *t)
+{
+	return t->size - 1 - adv_tx_in_flight(t);
+}
+
+static unsigned int room(const struct unapi_txq *q)
+{
+	return free_slots(container_of(q, struct adv_tx_ring, q));
+}
+
 int adv_tx_setup(struct adv_tx_ring *t, struct vfio_device *v, struct vfio_region *bar, uint32_t size,
 		 uint32_t tail_reg)
 {
@@ -31,6 +41,7 @@ int adv_tx_setup(struct adv_tx_ring *t, struct vfio_device *v, struct vfio_regio
 	t->size = size;
 	t->q.burst = t->isa->burst;
 	t->q.clean = adv_tx_clean;
+	t->q.room = room;
 	rc = dma_alloc(v->space, size * sizeof(*t->desc), v->numa_node, DMA_PAGES_4K, &t->mem);
 	if (rc)
 		return unapi_fail_at(rc, "%s: transmit ring %u", v->name, t->q.index);
@@ -62,11 +73,6 @@ void adv_tx_teardown(struct adv_tx_ring *t)
 static inline uint32_t after(const struct adv_tx_ring *t, uint32_t slot)
 {
 	return slot + 1 == t->size ? 0 : slot + 1;
-}
-
-static inline uint32_t free_slots(const struct adv_tx_ring *t)
-{
-	return t->size - 1 - adv_tx_in_flight(t);
 }
 
 /* Give back the buffers of slots @from to @to, not wrapping, @to left out. */
@@ -408,6 +414,7 @@ static unsigned int burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, uns
 		}
 		stat_add(&t->q.stats.stop, !t->full);
 		t->full = true;
+		netif_tx_stop_queue(&t->q);
 	}
 	return i;
 }

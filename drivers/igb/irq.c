@@ -128,8 +128,12 @@ void igb_irq_route_tx(struct unapi_txq *q, bool on)
 	else
 		set_ivar(g, q->index, E1000_IVAR_TX_SHIFT(q->index), on ? E1000_IVAR_VALID | ch->vector : 0);
 	pthread_mutex_unlock(&g->route_lock);
-	/* What was sent before the cause was routed has raised none. */
-	if (on && q->napi)
+	if (!on)
+		return;
+	/* What was sent before the cause was routed has raised none: look, but not before it is routed, as
+	 * the store is posted. */
+	igb_flush(g);
+	if (q->napi)
 		napi_schedule(q->napi);
 }
 

@@ -62,16 +62,16 @@ static bool rx_pending(struct igb_channel *c)
 
 /*
  * The unmasking is posted: only once it has arrived does everything that comes later interrupt. Sent
- * descriptors interrupt on a channel that only transmits; whoever polls it by now may clean at the same time,
- * one of the two has each queue.
+ * descriptors interrupt on a channel that only transmits, and where somebody waits for them; whoever polls it
+ * by now may clean at the same time, one of the two has each queue. @awaits: the instance itself does, and
+ * polls on.
  */
-static void look_again(struct igb_channel *c)
+static void look_again(struct igb_channel *c, bool awaits)
 {
 	igb_flush(c->igb);
-	if (rx_pending(c))
+	if (rx_pending(c) || awaits)
 		napi_schedule(&c->ch.napi);
-	if (!c->ch.nr_rx)
-		netdev_clean_sleeping(&c->ch);
+	netdev_clean_sleeping(&c->ch);
 }
 
 /* Transmit queues that nobody cleans inside his bursts now. */
@@ -86,6 +86,7 @@ static void clean(struct igb_channel *c)
 static __attribute__((noinline)) int finish(struct igb_channel *c, int work, int budget)
 {
 	struct napi_struct *n = &c->ch.napi;
+	bool awaits;
 
 	clean(c);
 	if (unlikely(budget == 0))
@@ -95,12 +96,13 @@ static __attribute__((noinline)) int finish(struct igb_channel *c, int work, int
 	if (work >= budget)
 		return budget;
 	netdev_sleep_produced(&c->ch);
+	awaits = unlikely(!c->igb->dev->latches) && netdev_awaits_produced(&c->ch);
 	if (napi_complete_done(n, work)) {
 		igb_irq_unmask(c);
 		/* A cause that came while the vector was masked fires now, unless the device forgets those.
 		 */
 		if (unlikely(!c->igb->dev->latches))
-			look_again(c);
+			look_again(c, awaits);
 	}
 	return work;
 }

@@ -153,6 +153,31 @@ UNAPI_API void unapi_txq_sleep(struct unapi_txq *txq);
  */
 UNAPI_API unsigned int unapi_tx_burst(struct unapi_txq *txq, struct unapi_pkt *pkts, unsigned int n);
 
+/**
+ * unapi_txq_wake_fn - there is room in a transmit queue again
+ *
+ * Called once for each time that a burst came short for want of room, when a quarter of the ring is free or
+ * more; seldom a second time, so burst again and see. In poll context: if an instance produces for the queue,
+ * in a poll of that one, and it may send. If an application thread does, in a poll of the instance that
+ * serves the queue: then it wakes the thread (an eventfd, a condition) and sends nothing on @txq itself,
+ * which would wait for it. It does not claim, release or control anything.
+ */
+typedef void (*unapi_txq_wake_fn)(void *arg, struct unapi_txq *txq);
+
+/**
+ * unapi_txq_set_wake() - have the producer told when a queue that was full has room
+ * @fn: NULL: nobody is told any more, as in the beginning; not running when this has returned
+ *
+ * By the producer, or before it has sent anything, and after the claim, with which it ends. As the kernel's
+ * netif_tx_stop_queue() and netif_tx_wake_queue(): a burst that comes short has stopped the queue. An
+ * application thread's short burst has declared sleep as well (unapi_txq_sleep()), so it may wait at once,
+ * for as long as it takes: sent descriptors interrupt until then. If it makes another call for the queue
+ * instead, it waits again after a short burst or unapi_txq_sleep(). While the device is stopped nobody is
+ * told; after the next start they are. A device that is gone tells so by UNAPI_DEV_REMOVED alone.
+ * -EPERM the queue has no producer; -EOPNOTSUPP the driver cannot.
+ */
+UNAPI_API int unapi_txq_set_wake(struct unapi_txq *txq, unapi_txq_wake_fn fn, void *arg);
+
 /** unapi_txq_clean() - free what has been sent. Producer only; returns the buffers freed */
 UNAPI_API unsigned int unapi_txq_clean(struct unapi_txq *txq);
 

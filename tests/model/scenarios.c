@@ -177,7 +177,8 @@ static void transmit_queue(void)
 	q->clean = driver_clean;
 	q->napi = &dev.ch.napi;
 	q->rest = TXQ_ASLEEP;
-	q->asleep = q->claimed = q->routed = true;
+	q->asleep = q->claimed = true;
+	q->routed = TXQ_STARVED;
 	q->gate.open = true;
 	dev.ch.tx[0] = q;
 	dev.ch.nr_tx = 1;

@@ -36,11 +36,15 @@ static void leave(struct fake_txq *t)
 static unsigned int clean_ring(struct fake_txq *t)
 {
 	struct fake_nic *f = netdev_priv(t->txq.dev);
-	unsigned int n = 0;
+	uint32_t n = 0, sent = t->tail - t->clean;
 
-	if (__atomic_load_n(&f->hold, __ATOMIC_RELAXED))
-		return 0;
-	for (; t->clean != t->tail; t->clean++, n++)
+	if (__atomic_load_n(&f->hold, __ATOMIC_RELAXED)) {
+		uint32_t let = __atomic_load_n(&t->let, __ATOMIC_SEQ_CST);
+
+		sent = let < sent ? let : sent;
+		__atomic_fetch_sub(&t->let, sent, __ATOMIC_RELAXED);
+	}
+	for (; n < sent; t->clean++, n++)
 		page_pool_put_bulk(&t->ring[t->clean % FAKE_RING], 1, false);
 	return n;
 }
@@ -70,15 +74,27 @@ static unsigned int fake_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsi
 		stat_add(&q->stats.packets, 1);
 		stat_add(&q->stats.bytes, pkts[i].len);
 	}
-	if (i < n)
-		stat_add(&q->stats.stop, 1);
 	leave(t);
+	if (i < n) {
+		stat_add(&q->stats.stop, 1);
+		netif_tx_stop_queue(q);
+	}
 	return i;
+}
+
+static unsigned int fake_room(const struct unapi_txq *q)
+{
+	const struct fake_txq *t = container_of(q, const struct fake_txq, txq);
+
+	return FAKE_RING - (t->tail - t->clean);
 }
 
 static void fake_route(struct unapi_txq *q, bool on)
 {
-	container_of(q, struct fake_txq, txq)->routes++;
+	struct fake_txq *t = container_of(q, struct fake_txq, txq);
+
+	t->routes++;
+	__atomic_store_n(&t->routed, on, __ATOMIC_SEQ_CST);
 }
 
 static unsigned int receive(struct fake_rxq *r, unsigned int budget)
@@ -196,6 +212,7 @@ static int fake_configure(struct net_device *dev)
 		q->burst = fake_burst;
 		q->clean = fake_clean;
 		q->route = fake_route;
+		q->room = fake_room;
 		f->tx[i].down = true;
 		ch->tx[ch->nr_tx++] = dev->txq[i] = q;
 	}

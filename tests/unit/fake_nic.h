@@ -29,6 +29,8 @@ struct fake_txq {
 	uint32_t clashes;     /* times there were two, or one in a stopped queue; atomic */
 	uint64_t cleaned_by_instance;
 	uint32_t routes; /* times its cause was routed, or not any more */
+	bool routed;	 /* atomic, sequentially consistent, as are those below */
+	uint32_t let;	 /* packets that are sent although the device holds */
 	bool down;	 /* plain: ThreadSanitizer tells if stop does not wait for senders */
 };
 
