@@ -20,6 +20,11 @@
  * descriptors. */
 #define REFILL_BATCH 128u
 
+static inline uint32_t min2(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 static uint32_t refill_batch(uint32_t size)
 {
 	return size / 4 < REFILL_BATCH ? size / 4 : REFILL_BATCH;
@@ -39,6 +44,7 @@ int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_regio
 	r->tail = vfio_region_ptr32(bar, tail_reg);
 	r->size = size;
 	r->refill_batch = refill_batch(size);
+	r->ready_least = min2(r->q.batch, size / 2);
 	adv_take_how(&r->how, PAGE_POOL_RX_SIZE);
 	adv_fill_how(&r->fill_how, view->iova0 + PAGE_POOL_HEADROOM, view->stride);
 	rc = dma_alloc(v->space, size * sizeof(*r->desc), v->numa_node, DMA_PAGES_4K, &r->mem);
@@ -86,11 +92,6 @@ static inline void store_tail(struct adv_rx_ring *r)
 		vfio_write32(r->vfio, r->bar, r->tail_reg, r->fill);
 }
 
-static inline uint32_t min2(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Slots without a buffer, the one that stays empty not counted. */
 static inline uint32_t missing(const struct adv_rx_ring *r)
 {
@@ -108,13 +109,14 @@ static inline uint32_t refillable(const struct adv_rx_ring *r, uint32_t lack)
 	return lack > over ? lack - over : 0;
 }
 
-/* Up to where a refill is due, as @lack slots have no buffer; at least what one callback may get. */
+/* Up to where a refill is due, as @lack slots have no buffer; at least what one callback may get, if that is
+ * not most of the ring, of which the device needs its part. */
 static inline void set_ready(struct adv_rx_ring *r, uint32_t lack)
 {
 	uint32_t until_due = lack < r->refill_batch ? r->refill_batch - (lack & ~7u) : 0;
 	uint32_t n = min2(r->size - r->next, adv_rx_given(r));
 
-	n = min2(n, until_due > r->q.batch ? until_due : r->q.batch);
+	n = min2(n, until_due > r->ready_least ? until_due : r->ready_least);
 	/* Not while short or closing, and the end of what is dropped may look like a packet. */
 	r->ready = r->dropping | r->short_of_buffers | r->closing ? 0 : n;
 }
@@ -453,20 +455,28 @@ static uint32_t poll_any(struct adv_rx_ring *r, uint32_t left, struct adv_run di
 	return left;
 }
 
-/* The fast way, if something is ready. */
+/* The fast way as long as something is ready; each time for no more than that, so that it need not refill,
+ * which would call this again: then the stack would grow with the budget. */
 static uint32_t poll_on(struct adv_rx_ring *r, uint32_t left)
 {
-	if (!left)
-		return 0;
-	if (r->ready)
-		return left - (uint32_t)r->poll(r, (int)left);
-	return poll_any(r, left, (struct adv_run){0, 0});
+	while (left && r->ready) {
+		uint32_t some = min2(left, r->ready), work = (uint32_t)r->poll(r, (int)some);
+
+		left -= work;
+		if (work != some)
+			return left;
+		if (left && !r->ready)
+			refill_if_due(r);
+	}
+	return left ? poll_any(r, left, (struct adv_run){0, 0}) : 0;
 }
 
 int adv_rx_poll_ready(struct adv_rx_ring *r, uint32_t left, int budget)
 {
 	if (left) {
 		refill_if_due(r);
+		if (likely(left == (uint32_t)budget && left <= r->ready))
+			return r->poll(r, budget);
 		left = poll_on(r, left);
 	}
 	return budget - (int)left;

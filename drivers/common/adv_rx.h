@@ -27,6 +27,7 @@ struct adv_rx_ring {
 	uint32_t size;
 	uint32_t fill;	       /* first slot without a buffer; @next if all are */
 	uint32_t refill_batch; /* give buffers when this many slots lack one */
+	uint32_t ready_least;  /* but not before so many, if they are ready in a row */
 	struct adv_take how;   /* with the bytes that the device may write into one buffer */
 	bool dropping;	       /* in the middle of a packet that has too many fragments */
 	bool short_of_buffers; /* the last refill came short */
