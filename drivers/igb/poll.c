@@ -77,7 +77,7 @@ static void look_again(struct igb_channel *c, bool awaits)
 /* Transmit queues that nobody cleans inside his bursts now. */
 static void clean(struct igb_channel *c)
 {
-	c->polls_left = FULL_POLLS;
+	c->polls_left = FULL_POLLS - 1;
 	netdev_clean_produced(&c->ch);
 	netdev_clean_sleeping(&c->ch);
 }
@@ -114,7 +114,7 @@ int igb_poll(struct napi_struct *n, int budget)
 	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
 	int work = receive(c, budget);
 
-	if (unlikely(work != budget || !budget || --c->polls_left == 0))
+	if (unlikely(work != budget || !budget || c->polls_left-- == 0))
 		return finish(c, work, budget);
 	return work;
 }
