@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Softnet contexts: making them, running them, on a thread of the library's or in the application's loop. */
+#include "core/napi/eventpoll.h"
 #include "core/napi/internal.h"
 
 #include <errno.h>
@@ -156,6 +157,7 @@ int unapi_context_start(struct unapi_context *c, int cpu)
 	pthread_mutex_unlock(&napi_control_lock);
 	if (rc)
 		return rc;
+	eventpoll_context_changed(c);
 
 	__atomic_store_n(&c->stop, 0, __ATOMIC_RELAXED);
 	pthread_attr_init(&attr);
@@ -174,6 +176,7 @@ int unapi_context_start(struct unapi_context *c, int cpu)
 		pthread_mutex_lock(&napi_control_lock);
 		c->thread_runs = false;
 		pthread_mutex_unlock(&napi_control_lock);
+		eventpoll_context_changed(c);
 		return unapi_fail(rc, "%s: no thread on CPU %d: %s", c->name, cpu, strerror(rc));
 	}
 	snprintf(comm, sizeof(comm), "%.15s", c->name);
@@ -202,6 +205,7 @@ int unapi_context_stop(struct unapi_context *c)
 	c->thread_runs = false;
 	WRITE_ONCE(c->tid, 0);
 	pthread_mutex_unlock(&napi_control_lock);
+	eventpoll_context_changed(c);
 	return 0;
 }
 

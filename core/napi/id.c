@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* NAPI ids: numbers that say which enabled instance is meant, given out as Debian's kernels do. */
+#include "core/napi/eventpoll.h"
 #include "core/napi/internal.h"
 
-/* One above the NR_CPUS of Debian's amd64 kernels; ids up to that are the kernel's CPU numbers. */
-#define NAPI_ID_MIN 8193U
-#define ID_BUCKETS  256
+#define ID_BUCKETS 256
 
 static struct napi_struct *buckets[ID_BUCKETS]; /* guarded by the control lock */
 

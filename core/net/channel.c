@@ -72,6 +72,9 @@ int unapi_dev_set_rx(struct net_device *dev, unsigned int q, unapi_rx_fn fn, voi
 	if (dev->state == NETDEV_STARTED)
 		return unapi_fail(EBUSY, "%s: stop it before changing who receives from queue %u", dev->name,
 				  q);
+	if (rxq->endpoint)
+		return unapi_fail(EBUSY, "%s: destroy the endpoint of queue %u before changing who receives",
+				  dev->name, q);
 	set_rx(rxq, fn, arg);
 	return 0;
 }

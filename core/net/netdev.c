@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The life cycle of a device: open, configure, start, stop, reset, close. */
 #include "core/net/netdev_impl.h"
+#include "core/net/endpoint.h"
 #include "core/net/gro.h"
 #include "core/base/clock.h"
 #include "core/base/reason.h"
@@ -167,6 +168,9 @@ static void unconfigure(struct net_device *dev)
 	if (dev->state == NETDEV_OPENED)
 		return;
 	netdev_events_unwatch(dev);
+	for (i = 0; i < NETDEV_MAX_QUEUES; i++)
+		if (dev->rxq[i] && dev->rxq[i]->endpoint)
+			endpoint_orphan(dev->rxq[i]->endpoint);
 	for (i = 0; i < NETDEV_MAX_QUEUES; i++)
 		if (dev->txq[i])
 			unapi_txq_release(dev->txq[i]);

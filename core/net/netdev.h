@@ -36,7 +36,8 @@ struct rx_queue {
 	/* Whose packets they are: rx_fn and rx_arg, unless these are software GRO's. */
 	unapi_rx_fn app_fn;
 	void *app_arg;
-	struct gro *gro; /* NULL: it was not on since the queue was made */
+	struct gro *gro;		 /* NULL: it was not on since the queue was made */
+	struct unapi_endpoint *endpoint; /* whose callback that is, NULL the application's */
 };
 
 /* Who may clean a transmit queue besides its producer. */

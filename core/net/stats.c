@@ -71,6 +71,7 @@ static void load_rxq(const struct rx_queue *q, struct unapi_rxq_stats *st)
 		.gro_packets = READ_ONCE(q->stats.gro_packets),
 		.gro_wire_packets = READ_ONCE(q->stats.gro_wire_packets),
 		.restarts = READ_ONCE(q->stats.restarts),
+		.endpoint_drops = READ_ONCE(q->stats.endpoint_drops),
 	};
 }
 
@@ -100,6 +101,7 @@ static void rxq_since_clear(const struct net_device *dev, unsigned int q, struct
 	st->gro_packets -= base->gro_packets;
 	st->gro_wire_packets -= base->gro_wire_packets;
 	st->restarts -= base->restarts;
+	st->endpoint_drops -= base->endpoint_drops;
 }
 
 static void txq_since_clear(const struct net_device *dev, unsigned int q, struct unapi_txq_stats *st)
@@ -260,6 +262,7 @@ static void put_queues(struct xstat_list *l, const struct net_device *dev)
 		put(l, rx.alloc_fail, "rx_q%u_alloc_fail", i);
 		put(l, rx.gro_packets, "rx_q%u_gro_packets", i);
 		put(l, rx.gro_wire_packets, "rx_q%u_gro_wire_packets", i);
+		put(l, rx.endpoint_drops, "rx_q%u_endpoint_drops", i);
 		put_pool(l, i, dev->rxq[i]->pool);
 	}
 	for (i = 0; i < NETDEV_MAX_QUEUES && dev->txq[i]; i++) {

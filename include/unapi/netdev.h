@@ -96,8 +96,8 @@ UNAPI_API int unapi_dev_reset(struct net_device *dev);
 typedef void (*unapi_rx_fn)(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta,
 			    unsigned int n);
 
-/** unapi_dev_set_rx() - who gets queue @q's packets; NULL: they are freed. -EBUSY while started, -EINVAL no
- * such queue */
+/** unapi_dev_set_rx() - who gets queue @q's packets; NULL: they are freed. -EBUSY while started, or while it
+ * has an endpoint; -EINVAL no such queue */
 UNAPI_API int unapi_dev_set_rx(struct net_device *dev, unsigned int q, unapi_rx_fn fn, void *arg);
 
 /* What software GRO merges. */
@@ -298,6 +298,7 @@ struct unapi_rxq_stats {
 	uint64_t packets, bytes, alloc_fail, errors, too_many_frags; /* as they came from the device */
 	uint64_t gro_packets;					     /* super-packets that were delivered */
 	uint64_t gro_wire_packets; /* of @packets, those that are part of one */
+	uint64_t endpoint_drops;   /* found their endpoint (unapi/endpoint.h) full, and were freed */
 	/* Times the queue was emptied and started again, because the device wrote a descriptor that makes no
 	 * sense; the log says which. */
 	uint64_t restarts;

@@ -4,7 +4,9 @@
 #define UNAPI_UNAPI_H
 
 #include <unapi/context.h>
+#include <unapi/endpoint.h>
 #include <unapi/error.h>
+#include <unapi/eventpoll.h>
 #include <unapi/mode.h>
 #include <unapi/napi.h>
 #include <unapi/netdev.h>

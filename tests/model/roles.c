@@ -2,6 +2,7 @@
 /* What the threads do. Compiled like the library's own code, so that races on what its rules should guard are
  * found. */
 #include "tests/model/roles.h"
+#include "core/napi/eventpoll.h"
 #include "core/net/page_pool.h"
 #include "core/net/pool_impl.h"
 
@@ -212,3 +213,6 @@ void role_set_threaded(void *threaded)
 {
 	napi_set_threaded(&dev.ch.napi, (enum netdev_napi_threaded)(uintptr_t)threaded);
 }
+
+/* There are no event polls in here. */
+void eventpoll_context_changed(struct unapi_context *c) {}

@@ -29,4 +29,41 @@ for header in "$include"/unapi/*.h; do
 		failed=1
 	fi
 done
+
+# Whether the C library has EPIOCSPARAMS or not: a <sys/epoll.h> without, and one with it.
+mkdir -p "$tmp/without/sys" "$tmp/with/sys"
+cat >"$tmp/without/sys/epoll.h" <<'END'
+#pragma GCC system_header
+#define epoll_params c_library_epoll_params
+#include_next <sys/epoll.h>
+#undef epoll_params
+#undef EPOLL_IOC_TYPE
+#undef EPIOCSPARAMS
+#undef EPIOCGPARAMS
+END
+cat >"$tmp/with/sys/epoll.h" <<'END'
+#pragma GCC system_header
+#include_next <sys/epoll.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#ifndef EPIOCSPARAMS
+struct epoll_params { uint32_t busy_poll_usecs; uint16_t busy_poll_budget; uint8_t prefer_busy_poll, __pad; };
+#define EPIOCSPARAMS _IOW(0x8A, 0x01, struct epoll_params)
+#define EPIOCGPARAMS _IOR(0x8A, 0x02, struct epoll_params)
+#endif
+END
+cat >"$tmp/t.c" <<'END'
+#include <unapi/eventpoll.h>
+int main(void)
+{
+	struct epoll_params p = {1, 2, 1, 0};
+	return !(EPIOCSPARAMS == 0x40088a01 && EPIOCGPARAMS == 0x80088a02 && sizeof(p) == 8 && p.busy_poll_usecs == 1);
+}
+END
+for c_library in without with; do
+	"$@" -Wall -Wextra -Werror -I"$tmp/$c_library" -I"$include" -o "$tmp/t" "$tmp/t.c" && "$tmp/t" || {
+		echo "unapi/eventpoll.h: wrong over a C library $c_library EPIOCSPARAMS"
+		failed=1
+	}
+done
 exit $failed

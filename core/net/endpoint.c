@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Receive endpoints: a queue of records from whoever polls an instance to a thread of the application's. */
+#include "core/net/endpoint.h"
+#include "core/net/netdev_impl.h"
+#include "core/base/reason.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define DEFAULT_SIZE 256
+#define MAX_SIZE     (1u << 20)
+
+/* Records were published, or found after all: make the descriptor readable if nobody else has. */
+static void signal_reader(struct unapi_endpoint *e)
+{
+	uint32_t asleep = ENDPOINT_ASLEEP;
+
+	if (__atomic_load_n(&e->reader, __ATOMIC_SEQ_CST) == ENDPOINT_ASLEEP &&
+	    __atomic_compare_exchange_n(&e->reader, &asleep, ENDPOINT_SIGNALLED, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
+		pollable_wake(&e->pollable);
+}
+
+/* As many of the @n records from @first on as are whole packets. */
+static uint32_t whole(const struct unapi_pkt *pkts, uint32_t mask, uint32_t first, uint32_t n)
+{
+	while (n && pkts[(first + n - 1) & mask].flags & UNAPI_PKT_MORE)
+		n--;
+	return n;
+}
+
+static void drop(struct unapi_endpoint *e, const struct unapi_pkt *pkts, unsigned int n)
+{
+	unsigned int i, packets = 0;
+
+	for (i = 0; i < n; i++)
+		packets += !(pkts[i].flags & UNAPI_PKT_MORE);
+	stat_add(&e->rxq->stats.endpoint_drops, packets);
+	unapi_pkt_free_bulk(pkts, n);
+}
+
+/* The records that there was room for: whole packets. */
+static uint32_t put(struct unapi_endpoint *e, const struct unapi_pkt *pkts, uint32_t n)
+{
+	uint32_t size = e->mask + 1, tail = e->tail, i;
+
+	if (n > size - (tail - e->head_seen)) {
+		/* acquire: the reader has copied what it took */
+		e->head_seen = __atomic_load_n(&e->head, __ATOMIC_ACQUIRE);
+		if (n > size - (tail - e->head_seen))
+			n = whole(pkts, UINT32_MAX, 0, size - (tail - e->head_seen));
+	}
+	for (i = 0; i < n; i++)
+		e->ring[(tail + i) & e->mask] = pkts[i];
+	return n;
+}
+
+/* The queue's callback: never waits for the reader. */
+static void endpoint_rx(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+{
+	struct unapi_endpoint *e = arg;
+	const struct napi_struct *napi = unapi_this_napi();
+	unsigned int id = napi ? READ_ONCE(napi->napi_id) : 0;
+	uint32_t taken = put(e, pkts, n);
+
+	if (id && id != READ_ONCE(e->pollable.napi_id))
+		WRITE_ONCE(e->pollable.napi_id, id);
+	if (taken) {
+		__atomic_store_n(&e->tail, e->tail + taken, __ATOMIC_SEQ_CST);
+		signal_reader(e);
+	}
+	if (taken < n)
+		drop(e, pkts + taken, n - taken);
+}
+
+/* Up to @n records, whole packets. */
+static int take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t n)
+{
+	uint32_t head = e->head, i;
+	/* acquire: the records */
+	uint32_t there = __atomic_load_n(&e->tail, __ATOMIC_ACQUIRE) - head;
+
+	if (there > n)
+		there = whole(e->ring, e->mask, head, n);
+	else
+		n = there;
+	if (!there && n)
+		return -EMSGSIZE;
+	for (i = 0; i < there; i++)
+		pkts[i] = e->ring[(head + i) & e->mask];
+	/* release: they are copied */
+	if (there)
+		__atomic_store_n(&e->head, head + there, __ATOMIC_RELEASE);
+	return (int)there;
+}
+
+/*
+ * The reader is done: the descriptor is to tell of what comes, and of what is left. Called when the queue was
+ * found empty, and whenever it was AWAKE.
+ */
+static void settle(struct unapi_endpoint *e)
+{
+	uint64_t count;
+
+	switch (__atomic_load_n(&e->reader, __ATOMIC_RELAXED)) {
+	case ENDPOINT_ASLEEP:
+		return;
+	case ENDPOINT_SIGNALLED:
+		/* Whoever said so may not have written yet. Then it stays: it will be readable once more. */
+		if (read(e->pollable.fd, &count, sizeof(count)) < 0)
+			return;
+	}
+	__atomic_store_n(&e->reader, ENDPOINT_ASLEEP, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&e->tail, __ATOMIC_SEQ_CST) != e->head)
+		signal_reader(e);
+}
+
+static int take_and_settle(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t n)
+{
+	int got = take(e, pkts, n);
+
+	if (got < 0)
+		return unapi_fail(-got, "endpoint %d: its first packet has more than %u records",
+				  e->pollable.fd, n);
+	if ((uint32_t)got < n && __atomic_load_n(&e->tail, __ATOMIC_RELAXED) == e->head)
+		settle(e);
+	return got;
+}
+
+static bool loop_end(void *arg, unsigned long start)
+{
+	const struct unapi_endpoint *e = arg;
+
+	return __atomic_load_n(&e->tail, __ATOMIC_RELAXED) != e->head ||
+	       unapi_napi_busy_clock() - start > READ_ONCE(e->busy_poll);
+}
+
+/* net/core/sock.c sk_busy_loop(), with the reader known to be awake meanwhile. */
+static void busy_loop(struct unapi_endpoint *e, bool once)
+{
+	unsigned int id = READ_ONCE(e->pollable.napi_id), budget = READ_ONCE(e->budget);
+	uint32_t asleep = ENDPOINT_ASLEEP;
+
+	/* Relaxed: it only spares the filler a write, and is answered by settle(). */
+	if (!__atomic_compare_exchange_n(&e->reader, &asleep, ENDPOINT_AWAKE, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
+		return;
+	/* An instance that is gone has nothing. */
+	napi_busy_loop(id, once ? NULL : loop_end, e, READ_ONCE(e->prefer),
+		       (uint16_t)(budget ? budget : BUSY_POLL_BUDGET));
+}
+
+int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsigned int n, int flags)
+{
+	bool wait = !(flags & MSG_DONTWAIT);
+	int got, rc;
+
+	if (flags & ~MSG_DONTWAIT)
+		return unapi_fail(EINVAL, "endpoint %d: flags 0x%x are not known", e->pollable.fd,
+				  (unsigned int)flags);
+	for (;;) {
+		got = take_and_settle(e, pkts, n);
+		if (got || !n)
+			return got;
+		if (READ_ONCE(e->busy_poll) && READ_ONCE(e->pollable.napi_id) >= NAPI_ID_MIN) {
+			busy_loop(e, !wait);
+			got = take_and_settle(e, pkts, n);
+			if (__atomic_load_n(&e->reader, __ATOMIC_RELAXED) == ENDPOINT_AWAKE)
+				settle(e);
+			if (got)
+				return got;
+		}
+		if (!READ_ONCE(e->rxq))
+			return unapi_fail(ENODEV, "endpoint %d: its queue is gone", e->pollable.fd);
+		if (!wait)
+			return 0;
+		if (unapi_in_poll())
+			return unapi_fail(EDEADLK, "endpoint %d: it cannot wait in a poll method",
+					  e->pollable.fd);
+		rc = pollable_wait(&e->pollable);
+		if (rc)
+			return rc;
+	}
+}
+
+static struct unapi_endpoint *make(uint32_t size)
+{
+	struct unapi_endpoint *e = aligned_alloc(UNAPI_CACHELINE, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	e->mask = size - 1;
+	e->busy_poll = unapi_busy_read();
+	e->pollable.fd = -1;
+	e->ring = calloc(size, sizeof(*e->ring));
+	if (e->ring)
+		return e;
+	free(e);
+	return NULL;
+}
+
+static void release(struct unapi_endpoint *e)
+{
+	if (e->pollable.fd >= 0)
+		close(e->pollable.fd);
+	free(e->ring);
+	free(e);
+}
+
+int unapi_endpoint_create(struct net_device *dev, unsigned int q, unsigned int size,
+			  struct unapi_endpoint **out)
+{
+	struct rx_queue *rxq = q < NETDEV_MAX_QUEUES ? dev->rxq[q] : NULL;
+	struct unapi_endpoint *e;
+	uint32_t room = 1;
+	int rc;
+
+	if (size > MAX_SIZE)
+		return unapi_fail(EINVAL, "%s: an endpoint of %u records asked for; %u are possible",
+				  dev->name, size, MAX_SIZE);
+	if (rxq && rxq->endpoint)
+		return unapi_fail(EBUSY, "%s: receive queue %u has an endpoint", dev->name, q);
+	while (room < (size ? size : DEFAULT_SIZE))
+		room *= 2;
+	e = make(room);
+	if (!e)
+		return unapi_fail(ENOMEM, "%s: no memory for an endpoint of %u records", dev->name, room);
+	e->pollable.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->pollable.fd < 0) {
+		rc = unapi_fail(errno, "%s: no descriptor for an endpoint: %s", dev->name, strerror(errno));
+		release(e);
+		return rc;
+	}
+	rc = unapi_dev_set_rx(dev, q, endpoint_rx, e);
+	if (rc) {
+		release(e);
+		return rc;
+	}
+	e->rxq = rxq;
+	e->pollable.napi = rxq->napi;
+	rc = pollable_add(&e->pollable);
+	if (rc) {
+		unapi_dev_set_rx(dev, q, NULL, NULL);
+		release(e);
+		return unapi_fail(-rc, "%s: no memory for an endpoint", dev->name);
+	}
+	rxq->endpoint = e;
+	*out = e;
+	return 0;
+}
+
+void endpoint_orphan(struct unapi_endpoint *e)
+{
+	e->rxq->endpoint = NULL;
+	WRITE_ONCE(e->rxq, NULL);
+	pollable_orphan(&e->pollable);
+	signal_reader(e); /* who waits is to see it */
+}
+
+int unapi_endpoint_destroy(struct unapi_endpoint *e)
+{
+	struct unapi_pkt pkts[64];
+	int n;
+
+	if (!e)
+		return 0;
+	if (e->rxq) {
+		struct rx_queue *rxq = e->rxq;
+		int rc;
+
+		rxq->endpoint = NULL;
+		rc = unapi_dev_set_rx(rxq->dev, rxq->index, NULL, NULL);
+		if (rc) {
+			rxq->endpoint = e;
+			return rc;
+		}
+	}
+	pollable_del(&e->pollable);
+	/* records of packets that do not fit @pkts go as well as whole ones */
+	while ((n = (int)(e->tail - e->head)) > 0) {
+		int i;
+
+		n = n < (int)ARRAY_SIZE(pkts) ? n : (int)ARRAY_SIZE(pkts);
+		for (i = 0; i < n; i++)
+			pkts[i] = e->ring[e->head++ & e->mask];
+		unapi_pkt_free_bulk(pkts, (unsigned int)n);
+	}
+	release(e);
+	return 0;
+}
+
+int unapi_endpoint_fd(const struct unapi_endpoint *e)
+{
+	return e->pollable.fd;
+}
