@@ -258,10 +258,10 @@ static inline bool netdev_is_removed(const struct net_device *dev)
 /*
  * What a poll method calls for transmit: clean the queues that this instance produces for, and those of the
  * channel whose producers sleep (or have none), whenever it polls; and, as its last act before
- * napi_complete_done(), declare sleep on the queues it produces for. The cleaners return the buffers freed.
+ * napi_complete_done(), declare sleep on the queues it produces for.
  */
-unsigned int netdev_clean_produced(struct channel *ch);
-unsigned int netdev_clean_sleeping(struct channel *ch);
+void netdev_clean_produced(struct channel *ch);
+void netdev_clean_sleeping(struct channel *ch);
 void netdev_sleep_produced(struct channel *ch);
 /*
  * A receive ring of this instance is short of buffers, or no longer: those in flight on the queues it

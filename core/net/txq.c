@@ -178,25 +178,32 @@ static struct unapi_txq *next_of(struct unapi_txq *const *link)
 	return __atomic_load_n(link, __ATOMIC_ACQUIRE);
 }
 
-/* Clean as the producing instance, which may itself be waiting for room. */
-static unsigned int clean_own(struct unapi_txq *q)
+/* Inside the gate, of a stopped queue: the producing instance itself waits for room. */
+static __attribute__((noinline)) void clean_stopped(struct unapi_txq *q)
 {
-	bool told = false;
-	unsigned int freed;
+	bool room;
 
+	q->clean(q);
+	room = has_room(q);
+	if (room)
+		q->stopped = false;
+	gate_leave(&q->gate);
+	if (room)
+		q->wake_fn(q->wake_arg, q);
+}
+
+static inline void clean_own(struct unapi_txq *q)
+{
 	if (unlikely(!gate_enter(&q->gate)))
-		return 0;
+		return;
 	if (unlikely(q->asleep))
 		awake(q);
-	freed = q->clean(q);
-	if (unlikely(q->stopped) && has_room(q)) {
-		q->stopped = false;
-		told = true;
+	if (unlikely(q->stopped)) {
+		clean_stopped(q);
+		return;
 	}
+	q->clean(q);
 	gate_leave(&q->gate);
-	if (unlikely(told))
-		q->wake_fn(q->wake_arg, q);
-	return freed;
 }
 
 /* A cleaner has found room: the producer is told. */
@@ -210,17 +217,15 @@ static void tell_producer(struct unapi_txq *q)
 	q->wake_fn(q->wake_arg, q);
 }
 
-unsigned int netdev_clean_produced(struct channel *ch)
+void netdev_clean_produced(struct channel *ch)
 {
-	unsigned int freed = 0;
 	struct unapi_txq *q;
 
 	if (!gate_enter(&ch->walk))
-		return 0;
+		return;
 	for (q = next_of(&ch->produced); q; q = next_of(&q->next_produced))
-		freed += clean_own(q);
+		clean_own(q);
 	gate_leave(&ch->walk);
-	return freed;
 }
 
 void netdev_route_produced(struct channel *ch, bool on)
@@ -271,9 +276,9 @@ void netdev_sleep_produced(struct channel *ch)
 	gate_leave(&ch->walk);
 }
 
-unsigned int netdev_clean_sleeping(struct channel *ch)
+void netdev_clean_sleeping(struct channel *ch)
 {
-	unsigned int i, freed = 0;
+	unsigned int i;
 
 	for (i = 0; i < ch->nr_tx; i++) {
 		struct unapi_txq *q = ch->tx[i];
@@ -283,12 +288,11 @@ unsigned int netdev_clean_sleeping(struct channel *ch)
 		    !__atomic_compare_exchange_n(&q->rest, &rest, TXQ_CLEANING, false, __ATOMIC_ACQUIRE,
 						 __ATOMIC_RELAXED))
 			continue;
-		freed += q->clean(q);
+		q->clean(q);
 		if (unlikely(q->stopped) && has_room(q))
 			tell_producer(q);
 		__atomic_store_n(&q->rest, TXQ_ASLEEP, __ATOMIC_RELEASE);
 	}
-	return freed;
 }
 
 int unapi_txq_claim(struct unapi_txq *q, struct napi_struct *producer)

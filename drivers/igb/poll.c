@@ -61,17 +61,24 @@ static bool rx_pending(struct igb_channel *c)
 }
 
 /*
- * The unmasking is posted: only once it has arrived does everything that comes later interrupt. Sent
- * descriptors interrupt on a channel that only transmits, and where somebody waits for them; whoever polls it
- * by now may clean at the same time, one of the two has each queue. @awaits: the instance itself does, and
+ * Completion where a cause that came while the vector was masked is forgotten. The unmasking is posted: only
+ * once it has arrived does everything that comes later interrupt, so look again then. Sent descriptors
+ * interrupt on a channel that only transmits, and where somebody waits for them; whoever polls it by now may
+ * clean at the same time, one of the two has each queue. Where this instance itself waits for its own, it
  * polls on.
  */
-static void look_again(struct igb_channel *c, bool awaits)
+static __attribute__((noinline)) int complete_and_look_again(struct igb_channel *c, int work)
 {
+	bool awaits = netdev_awaits_produced(&c->ch);
+
+	if (!napi_complete_done(&c->ch.napi, work))
+		return work;
+	igb_irq_unmask(c);
 	igb_flush(c->igb);
 	if (rx_pending(c) || awaits)
 		napi_schedule(&c->ch.napi);
 	netdev_clean_sleeping(&c->ch);
+	return work;
 }
 
 /* Transmit queues that nobody cleans inside his bursts now. */
@@ -86,7 +93,6 @@ static void clean(struct igb_channel *c)
 static __attribute__((noinline)) int finish(struct igb_channel *c, int work, int budget)
 {
 	struct napi_struct *n = &c->ch.napi;
-	bool awaits;
 
 	clean(c);
 	if (unlikely(budget == 0))
@@ -96,14 +102,11 @@ static __attribute__((noinline)) int finish(struct igb_channel *c, int work, int
 	if (work >= budget)
 		return budget;
 	netdev_sleep_produced(&c->ch);
-	awaits = unlikely(!c->igb->dev->latches) && netdev_awaits_produced(&c->ch);
-	if (napi_complete_done(n, work)) {
+	if (unlikely(!c->igb->dev->latches))
+		return complete_and_look_again(c, work);
+	/* a cause that came while the vector was masked fires now */
+	if (napi_complete_done(n, work))
 		igb_irq_unmask(c);
-		/* A cause that came while the vector was masked fires now, unless the device forgets those.
-		 */
-		if (unlikely(!c->igb->dev->latches))
-			look_again(c, awaits);
-	}
 	return work;
 }
 
