@@ -151,6 +151,9 @@ bool igb_rx_release(struct igb *d);
 unsigned int igb_rx_queue_of(struct igb *d, const uint8_t *frame, uint32_t len);
 uint32_t igb_rx_free(const struct igb *d, unsigned int queue); /* descriptors the device may fill */
 bool igb_rx_room(const struct igb *d, unsigned int queue, uint32_t len);
+/* A frame that is known to go to @queue finds no descriptor there, and is lost: only counted, as cheap as the
+ * wire's end of a flood must be. */
+void igb_rx_overrun(struct igb *d, unsigned int queue);
 void igb_rx_configure(struct igb *d, unsigned int queue);
 void igb_rx_late(struct igb *d);
 

@@ -341,6 +341,12 @@ static enum igb_rx_result no_room(struct igb *d, unsigned int queue)
 	return IGB_RX_DROPPED;
 }
 
+void igb_rx_overrun(struct igb *d, unsigned int queue)
+{
+	if (no_room(d, queue) == IGB_RX_BUSY)
+		stats_inc(&d->stats, E1000_MPC); /* there is no packet buffer for it to wait in */
+}
+
 /* Take the VLAN tag out where both switches say so; returns the frame, maybe a copy of it in @copy. */
 static const uint8_t *strip_vlan(struct igb *d, struct packet_info *i, const uint8_t *f, uint32_t *len,
 				 uint8_t *copy)
