@@ -23,11 +23,21 @@ void simrig_check(int rc, const char *what)
 	exit(1);
 }
 
+/* An application that costs something, the same whatever the clock does: each multiplication waits for the
+ * one before. */
+static void work(unsigned int n)
+{
+	for (uint64_t x = 1; n; n--)
+		__asm__ volatile("imul %0, %0" : "+r"(x));
+}
+
 static void forward(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
 {
 	struct simrig_queue *q = arg;
-	unsigned int sent = unapi_tx_burst(q->txq, pkts, n);
+	unsigned int sent;
 
+	work(n * q->rig->work);
+	sent = unapi_tx_burst(q->txq, pkts, n);
 	WRITE_ONCE(q->packets, q->packets + sent);
 	if (unlikely(sent < n)) {
 		WRITE_ONCE(q->dropped, q->dropped + n - sent);
@@ -140,13 +150,14 @@ bool simrig_figures(const struct simrig *r, struct simrig_figures *f)
 		return false;
 	if (json_unpack(o,
 			"{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			"s:I, s:I, "
 			"s:s, s:s}",
-			"drained", &f->drained, "final", &f->final, "tx", &f->tx, "rx", &f->rx, "lost",
-			&f->lost, "dup", &f->dup, "reorder", &f->reorder, "corrupt", &f->corrupt, "foreign",
-			&f->foreign, "rx_dropped", &f->rx_dropped, "dma_faults", &f->dma_faults,
-			"driver_errors", &f->driver_errors, "model_cpu_ns", &f->model_cpu_ns, "now_ns",
-			&f->now_ns, "p50_ns", &f->p50_ns, "p99_ns", &f->p99_ns, "last_dma_fault", &fault,
-			"last_driver_error", &misuse)) {
+			"drained", &f->drained, "final", &f->final, "pid", &f->pid, "tx", &f->tx, "rx",
+			&f->rx, "lost", &f->lost, "overrun", &f->overrun, "dup", &f->dup, "reorder",
+			&f->reorder, "corrupt", &f->corrupt, "foreign", &f->foreign, "rx_dropped",
+			&f->rx_dropped, "dma_faults", &f->dma_faults, "driver_errors", &f->driver_errors,
+			"model_cpu_ns", &f->model_cpu_ns, "now_ns", &f->now_ns, "p50_ns", &f->p50_ns,
+			"p99_ns", &f->p99_ns, "last_dma_fault", &fault, "last_driver_error", &misuse)) {
 		fprintf(stderr, "%s: not what the simulated NIC used to write\n", r->stats);
 		exit(1);
 	}

@@ -39,7 +39,9 @@ struct simrig {
 	struct net_device *dev;
 	struct unapi_context *ctx;
 	unsigned int queues;
-	bool end; /* the application thread is to leave simrig_run(); simrig_end() sets it */
+	unsigned int
+		work; /* multiplications that the application spends on each packet; set after simrig_up() */
+	bool end;     /* the application thread is to leave simrig_run(); simrig_end() sets it */
 	char stats[64];
 	struct simrig_queue q[SIMRIG_QUEUES];
 };
@@ -47,7 +49,9 @@ struct simrig {
 /* What the model says of itself and of the traffic. */
 struct simrig_figures {
 	bool drained, final;
-	long long tx, rx, lost, dup, reorder, corrupt, foreign, rx_dropped, dma_faults, driver_errors;
+	long long pid;
+	long long tx, rx, lost, overrun, dup, reorder, corrupt, foreign, rx_dropped, dma_faults,
+		driver_errors;
 	long long model_cpu_ns, now_ns, p50_ns, p99_ns;
 	char complaint[200];
 };

@@ -69,6 +69,12 @@ def same_columns(rows):
         yield together
 
 
+def wanted_by(path):
+    """The benchmarks a document has lines for."""
+    with open(path) as file:
+        return re.findall(r"^<!-- figures (\S+) -->$", file.read(), re.M)
+
+
 def update(path, name, rows):
     """Replace what is between the document's lines for this benchmark by a table of these rows."""
     with open(path) as file:
