@@ -71,6 +71,7 @@ def ring_replay(rows, directory):
 
 
 def ablation(rows, _):
+    rows = of(rows, "ablation")
     first = rows[0]["insn"]
     return bars(900, 26 * len(rows) + 90, "instructions a forwarded packet",
                 [(row["without"], row["insn"], BLUE if row["insn"] <= first else GREY) for row in rows])
