@@ -332,13 +332,14 @@ static unsigned int gen_poll(struct wire *w, unsigned int budget)
 	unsigned int sent = 0, allowed, idle = 0;
 
 	finish(g, now);
-	/* An open loop has its times, and whoever got this CPU from us would have it for milliseconds. */
-	w->urgent = w->opt->lossy && w->opt->rate && !g->stopped;
+	w->urgent = false;
 	if (g->stopped || !igb_rx_enabled(w->nic) || (g->serial != w->nic->rss_serial && !layout(w))) {
 		account_stall(g, now, false);
 		return 0;
 	}
 	allowed = allowance(w, now, budget);
+	/* An open loop has its times, and whoever got this CPU from us would have it for milliseconds. */
+	w->urgent = w->opt->lossy && w->opt->rate && !g->stopped;
 	while (sent < allowed && idle < g->nr_flows) {
 		struct flow *f = &g->flows[g->turn];
 		unsigned int n = 0;

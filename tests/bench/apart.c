@@ -4,8 +4,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 int apart_cpu(unsigned int n)
 {
@@ -19,34 +17,16 @@ int apart_cpu(unsigned int n)
 	exit(1);
 }
 
-void apart_session_first(long long pid)
+bool apart_place(int tid, int cpu, int priority)
 {
-	char path[50];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%lld/autogroup", pid);
-	f = fopen(path, "w");
-	if (!f)
-		return;
-	fputs("-20", f);
-	fclose(f);
-}
-
-void apart_come_first(void)
-{
-	setsid();
-	setpriority(PRIO_PROCESS, 0, -20);
-	apart_session_first(getpid());
-}
-
-void apart_stay_on(int cpu)
-{
+	struct sched_param p = {.sched_priority = priority};
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set)) {
+	if (sched_setaffinity(tid, sizeof(set), &set)) {
 		perror("sched_setaffinity");
 		exit(1);
 	}
+	return sched_setscheduler(tid, SCHED_RR, &p) == 0;
 }

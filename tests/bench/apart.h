@@ -3,16 +3,12 @@
 #ifndef UNAPI_BENCH_APART_H
 #define UNAPI_BENCH_APART_H
 
+#include <stdbool.h>
+
 /* The n-th CPU of those that the calling thread may use. Ends the program where there are not so many. */
 int apart_cpu(unsigned int n);
-/* The calling thread; what it starts from now on inherits it. */
-void apart_stay_on(int cpu);
-/*
- * Only for steadier figures: both may be refused, and say nothing then. Linux weighs sessions against each
- * other first (sched(7), autogroups), then what is in them; so the process gets a session, and what it has
- * started with a session of its own is named by its pid.
- */
-void apart_come_first(void);
-void apart_session_first(long long pid);
+/* Thread @tid (0: the calling one) to @cpu; and, where that is allowed (root), before everything that is not
+ * real-time: only for steadier figures. Returns whether it is. */
+bool apart_place(int tid, int cpu, int priority);
 
 #endif

@@ -18,6 +18,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,9 +40,10 @@ struct bench {
 	struct simrig rig;
 	enum simrig_mode mode;
 	unsigned int warm, ms, work;
-	bool lossy;	 /* the sender does not wait */
-	int driver_cpu;	 /* -1: any */
-	uint64_t missed; /* by the device, as its driver has counted until the end */
+	bool lossy;		   /* the sender does not wait */
+	bool first;		   /* it all comes before other programs */
+	int model_cpu, driver_cpu; /* -1: any */
+	uint64_t missed;	   /* by the device, as its driver has counted until the end */
 	struct snapshot from, to;
 };
 
@@ -85,6 +87,7 @@ static void take_counts(struct bench *b, struct snapshot *s)
 	s->delivered = f.rx;
 }
 
+/* The thread that takes the figures is on the model's CPU, which spins. */
 static void *control(void *arg)
 {
 	struct bench *b = arg;
@@ -92,10 +95,13 @@ static void *control(void *arg)
 	uint64_t until;
 	struct simrig_figures f;
 
-	if (b->work && simrig_figures(&b->rig, &f))
-		apart_session_first(f.pid);
+	if (b->work)
+		apart_place(0, b->model_cpu, 2);
 	for (unsigned int i = 0; i < b->rig.queues; i++) {
-		struct unapi_thread_conf where = {.cpu = b->driver_cpu, .numa_node = -1};
+		struct unapi_thread_conf where = {.cpu = b->driver_cpu,
+						  .numa_node = -1,
+						  .policy = b->first ? SCHED_RR : SCHED_OTHER,
+						  .priority = b->first};
 
 		simrig_check(unapi_napi_set_thread_conf(b->rig.q[i].napi, &where), "the thread's CPU");
 		simrig_poll_by(&b->rig.q[i], b->mode, defers ? DEFER : 0, defers ? TIMEOUT_NS : 0);
@@ -167,6 +173,18 @@ static bool parse(struct bench *b, int argc, char **argv, char *spec, size_t siz
 	return true;
 }
 
+static void keep_apart(struct bench *b)
+{
+	struct simrig_figures f;
+
+	b->rig.work = b->work;
+	b->driver_cpu = apart_cpu(0);
+	b->model_cpu = apart_cpu(1);
+	simrig_check(simrig_figures(&b->rig, &f) ? 0 : -1, "the model has not written its pid");
+	b->first = apart_place((int)f.pid, b->model_cpu, 1);
+	apart_place(0, b->driver_cpu, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static struct bench bench __cacheline_aligned;
@@ -182,19 +200,12 @@ int main(int argc, char **argv)
 				"QUEUES RATE MS [OPTIONS [WORK]]\n");
 		return 2;
 	}
-	/* The model and the control thread inherit one CPU; then this thread goes to the other. */
 	b->driver_cpu = -1;
-	if (b->work) {
-		b->driver_cpu = apart_cpu(0);
-		apart_come_first();
-		apart_stay_on(apart_cpu(1));
-	}
 	simrig_up(&b->rig, spec, (unsigned int)atoi(argv[2]));
-	b->rig.work = b->work;
+	if (b->work)
+		keep_apart(b);
 	if (pthread_create(&t, NULL, control, b))
 		return 1;
-	if (b->work)
-		apart_stay_on(b->driver_cpu);
 	simrig_run(&b->rig);
 	pthread_join(t, NULL);
 	missing = simrig_down(&b->rig, &last);

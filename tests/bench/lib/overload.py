@@ -3,19 +3,31 @@
 from lib.sim_forward import forward
 
 MODES = ("interrupt", "deferred", "threaded", "caller")
-LOADS = (0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.25, 1.5, 2, 3, 5)
+LOADS = (0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.25, 1.5, 2, 3, 4, 5)
 WORK = 8000  # multiplications on each packet: so few packets a second that the model can send five times as many
 COLUMNS = ("offered_pps", "delivered_pps", "missed_pps", "delivered_of_peak", "cpu_percent", "cpu_ns_a_packet",
            "irqs_a_second", "p50_us")
+
+
+def point(build, mode, load, rate):
+    """The best of three tries (of one, where nothing is too much) in which the sender sent what it should, and the driver had a
+    CPU for itself; of five, if there are not so many."""
+    def counts(found):
+        return found["offered_pps"] >= 0.9 * rate and (load <= 1 or found["cpu_percent"] >= 92)
+
+    tries = []
+    while len(tries) < 5 and sum(counts(found) for found in tries) < (1 if load <= 1 else 3):
+        tries.append(forward(build, mode, 1, rate, "mmap,lossy=1", tries=1, work=WORK))
+    return max(tries, key=lambda found: (counts(found), found["delivered_pps"]))
 
 
 def rows(build):
     # Closed loop: as many as come through when the sender waits for each.
     capacity = forward(build, "interrupt", 1, 0, "mmap", work=WORK)["pps"]
     for mode in MODES:
-        found = [forward(build, mode, 1, int(load * capacity), "mmap,lossy=1", tries=2, work=WORK) for load in LOADS]
-        peak = max(point["delivered_pps"] for point in found)
-        for load, point in zip(LOADS, found):
-            point["delivered_of_peak"] = round(point["delivered_pps"] / peak, 3)
+        found = [point(build, mode, load, int(load * capacity)) for load in LOADS]
+        peak = max(one["delivered_pps"] for one in found)
+        for load, one in zip(LOADS, found):
+            one["delivered_of_peak"] = round(one["delivered_pps"] / peak, 3)
             yield {"bench": "overload", "mode": mode, "capacity_pps": capacity, "load": float(load),
-                   **{key: point[key] for key in COLUMNS}}
+                   **{key: one[key] for key in COLUMNS}}

@@ -2,6 +2,7 @@
 """The pictures of doc/performance.md, drawn by gnuplot from figures that --json would print and --plot keeps."""
 import json
 import os
+import re
 import subprocess
 
 from lib.common import fail
@@ -17,7 +18,7 @@ def of(rows, bench):
 
 def head(width, height):
     # No date and no random name in it: the same figures give the same file.
-    return (f'set terminal svg size {width},{height} font "sans-serif,13" background "#ffffff" name "unapi"\n'
+    return (f'set terminal svg size {width},{height} font "sans-serif,13" background "#ffffff" noenhanced name "unapi"\n'
             'set border 3 lc "#404040"\nset tics nomirror\nset grid ytics lc "#e0e0e0" lt 1\n'
             'set style line 99 lc "#909090" dt 2 lw 1.5\n')
 
@@ -115,6 +116,20 @@ def keep(directory, name, rows):
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
+def smaller(svg):
+    """Without indentation, groups that draw nothing, and shapes of points that are not used."""
+    svg = re.sub(r"\n\s+", "\n", svg)
+    while True:
+        shorter = re.sub(r"<g [^<>]*>\s*</g>\n", "", svg)
+        for line in re.findall(r"^<[^<>]* id='gp\w+'[^<>]*/>\n", shorter, re.M):
+            name = re.search(r"id='(gp\w+)'", line).group(1)
+            if not re.search(rf"href='#{name}'", shorter):
+                shorter = shorter.replace(line, "")
+        if shorter == svg:
+            return svg
+        svg = shorter
+
+
 def draw(directory):
     """A picture of each benchmark whose figures are kept there."""
     for name, script in PLOTS.items():
@@ -128,4 +143,4 @@ def draw(directory):
         if done.returncode or "error" in done.stderr or "warning" in done.stderr:
             fail(f"gnuplot, {name}: {done.stderr.strip()}")
         with open(os.path.join(directory, f"{name}.svg"), "w") as file:
-            file.write(done.stdout)
+            file.write(smaller(done.stdout))
