@@ -84,7 +84,7 @@ static __attribute__((noinline)) int complete_and_look_again(struct igb_channel 
 /* Transmit queues that nobody cleans inside his bursts now. */
 static void clean(struct igb_channel *c)
 {
-	c->polls_left = FULL_POLLS - 1;
+	c->polls_left = FULL_POLLS;
 	netdev_clean_produced(&c->ch);
 	netdev_clean_sleeping(&c->ch);
 }
@@ -117,7 +117,7 @@ int igb_poll(struct napi_struct *n, int budget)
 	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
 	int work = receive(c, budget);
 
-	if (unlikely(work != budget || !budget || c->polls_left-- == 0))
+	if (unlikely(work != budget || !budget || --c->polls_left == 0))
 		return finish(c, work, budget);
 	return work;
 }

@@ -82,6 +82,7 @@ static int make_channels(struct igb *g, unsigned int n)
 		if (!c)
 			return unapi_fail(ENOMEM, "%s: no memory for channel %u", g->dev->name, i);
 		c->igb = g;
+		c->polls_left = 1;
 		rc = netif_napi_add_config(g->dev, &c->ch.napi, igb_poll, (int)i);
 		if (rc) {
 			free(c);
