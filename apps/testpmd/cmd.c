@@ -8,7 +8,7 @@
 #include "cmd.h"
 
 static const struct cmd *const families[] = {cmds_control, cmds_show, cmds_napi_show, cmds_set,
-					     cmds_napi,	   cmds_gro,  cmds_port};
+					     cmds_mode,	   cmds_napi, cmds_gro,	      cmds_port};
 
 #define NR_FAMILIES (sizeof(families) / sizeof(families[0]))
 

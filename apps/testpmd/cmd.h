@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CMD_WORDS    8
+#define CMD_WORDS    12
 #define CMD_LINE_MAX 1024
 
 struct app;
@@ -29,8 +29,8 @@ struct cmd {
 };
 
 /* The families, each ended by an entry without syntax. */
-extern const struct cmd cmds_control[], cmds_show[], cmds_napi_show[], cmds_set[], cmds_napi[], cmds_gro[],
-	cmds_port[];
+extern const struct cmd cmds_control[], cmds_show[], cmds_napi_show[], cmds_set[], cmds_mode[], cmds_napi[],
+	cmds_gro[], cmds_port[];
 
 /** cmd_find() - the command a line is, its words in @args (CMD_WORDS). Cuts the line at blanks. NULL: none
  * is, and @why has the line that says so; "" for a line with nothing in it */

@@ -33,8 +33,8 @@ static const struct setting *find_setting(const char *name)
 static void threads_changed(struct app *app, struct port *port)
 {
 	for (unsigned int i = 0; i < port->nr_napi; i++) {
-		if (napi_get_threaded(unapi_dev_napi(port->dev, i)))
-			port->modes[i] = UNAPI_POLL_INTERRUPT;
+		if (napi_get_threaded(unapi_dev_napi(port->dev, i)) && port->modes[i].mode == UNAPI_MODE_BUSY)
+			port->modes[i].asked = false;
 	}
 	if (app_settle(app))
 		fprintf(stderr, "Cannot allocate memory for the lcores' sets\n");

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unapi/mode.h>
 #include <unapi/stats.h>
 
 #include "app.h"
@@ -38,11 +39,16 @@ static void print_causes(const struct unapi_napi_stats *st)
 	}
 }
 
-static void print_poller(const struct unapi_napi_info *info)
+static void print_poller(const struct napi_struct *n, const struct unapi_napi_info *info)
 {
-	printf("  Mode: %s", poll_mode_name(info->mode));
-	if (info->mode != info->mode_asked)
-		printf(", %s is pending", poll_mode_name(info->mode_asked));
+	struct unapi_mode_info mode;
+
+	unapi_mode_get(n, &mode);
+	printf("  Mode: %s", unapi_mode_name(mode.in_force));
+	if (mode.chosen != mode.in_force)
+		printf(" (now %s, %" PRIu64 " changes)", unapi_mode_name(mode.chosen), mode.changes);
+	if (mode.asked != mode.in_force)
+		printf(", asked for: %s", unapi_mode_name(mode.asked));
 	if (info->poller_tid)
 		printf(", polled by thread %" PRIu64 " up to %" PRIu64 " ms ago", info->poller_tid,
 		       info->poller_seen_ns / 1000000);
@@ -83,7 +89,7 @@ static void print_instance(const struct port *port, struct napi_struct *n, unsig
 	       info.enabled ? "enabled" : "disabled");
 	printf("  Queues: rx %s tx %s\n", port_napi_queues(port, n, true, rx, sizeof(rx)),
 	       port_napi_queues(port, n, false, tx, sizeof(tx)));
-	print_poller(&info);
+	print_poller(n, &info);
 	printf("  Settings: defer-hard-irqs %u, gro-flush-timeout %" PRIu64 ", irq-suspend-timeout %" PRIu64
 	       "\n",
 	       params.defer_hard_irqs, params.gro_flush_timeout, params.irq_suspend_timeout);
@@ -97,7 +103,8 @@ static void print_instance(const struct port *port, struct napi_struct *n, unsig
 	printf("  Schedules: %" PRIu64 ", missed %" PRIu64 "; completions %" PRIu64 ", deferred %" PRIu64
 	       "; timer starts %" PRIu64 ", expiries %" PRIu64 "\n",
 	       st.schedules, st.missed, st.completions, st.deferred, st.timer_starts, st.timer_fires);
-	printf("  Hand-overs: %" PRIu64 "; contract violations: %" PRIu64 "\n", st.handovers, st.violations);
+	printf("  Hand-overs: %" PRIu64 "; suspensions: %" PRIu64 "; contract violations: %" PRIu64 "\n",
+	       st.handovers, st.suspends, st.violations);
 	print_causes(&st);
 	if (info.ctx)
 		print_context(&info);

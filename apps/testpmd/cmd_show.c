@@ -119,28 +119,26 @@ static void napi_line(struct app *app, const struct port *port, const struct nap
 	char rx[64], tx[64], queues[136], mode[32];
 	struct unapi_napi_stats st;
 	struct unapi_napi_info info;
+	struct unapi_mode_info m;
 
 	unapi_napi_get_info(n, &info);
 	unapi_napi_get_stats(n, &st);
 	snprintf(queues, sizeof(queues), "rx %s tx %s", port_napi_queues(port, n, true, rx, sizeof(rx)),
 		 port_napi_queues(port, n, false, tx, sizeof(tx)));
-	if (info.threaded != NETDEV_NAPI_THREADED_DISABLED)
-		snprintf(mode, sizeof(mode), "%s",
-			 info.threaded == NETDEV_NAPI_THREADED_BUSY_POLL ? "busy-thread" : "thread");
-	else if (info.mode == info.mode_asked)
-		snprintf(mode, sizeof(mode), "%s", poll_mode_name(info.mode));
+	unapi_mode_get(n, &m);
+	if (m.in_force == m.asked)
+		snprintf(mode, sizeof(mode), "%s", unapi_mode_name(m.in_force));
 	else
-		snprintf(mode, sizeof(mode), "%s->%s", poll_mode_name(info.mode),
-			 poll_mode_name(info.mode_asked));
+		snprintf(mode, sizeof(mode), "%s->%s", unapi_mode_name(m.in_force), unapi_mode_name(m.asked));
 	printf("%4u %6u %-18s %-10s %-15s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64
 	       " %12" PRIu64 " %8.1f\n",
 	       port->id, info.napi_id, queues, info.thread_tid ? "its own" : info.context, mode, st.irqs,
 	       st.schedules, st.polls, st.empty_polls, st.work, st.completions,
 	       st.polls > st.empty_polls ? (double)st.work / (st.polls - st.empty_polls) : 0.0);
-	if (info.mode != info.mode_asked && info.poller_tid)
+	if (m.in_force != m.asked && info.poller_tid)
 		printf("            %s is pending: thread %" PRIu64 " has it, and polled it %" PRIu64
 		       " ms ago\n",
-		       poll_mode_name(info.mode_asked), info.poller_tid, info.poller_seen_ns / 1000000);
+		       unapi_mode_name(m.asked), info.poller_tid, info.poller_seen_ns / 1000000);
 }
 
 static void show_napi(struct app *app, const struct cmd_arg *args)

@@ -303,7 +303,7 @@ void forward_show_stats(struct app *app)
 void forward_show_config(struct app *app)
 {
 	printf("%s packet forwarding - ports=%u - cores=%u - streams=%u - poll mode %s\n", app->engine->name,
-	       app->nr_ports, app->nr_lcores, app->nr_streams, poll_mode_name(app->opt.poll_mode));
+	       app->nr_ports, app->nr_lcores, app->nr_streams, unapi_mode_name(app->opt.poll_mode));
 	for (unsigned int l = 0; l < app->nr_lcores; l++) {
 		unsigned int n = 0;
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <unapi/mode.h>
+
 #include "cores.h"
 #include "lcore.h"
 #include "stream.h"
@@ -12,8 +14,12 @@
 /* A thread that polls looks at the clock once in so many passes; a pass takes microseconds. */
 #define PASSES_A_LOOK 32
 
+/* How long a wait busy polls one instance: a usual busy_poll_usecs. */
+#define WAIT_NS	      64000
+
 struct pass {
 	unsigned int asleep; /* instances that this thread does not poll by itself */
+	unsigned int found;  /* waits that found packets */
 	unsigned int work;
 };
 
@@ -50,6 +56,21 @@ static int poll_recorded(struct lcore *lc, struct napi_struct *n)
 	return work;
 }
 
+/* As epoll_wait() with busy polling: an instance without packets is left to its timer and its interrupt,
+ * which the thread then sleeps for. */
+static void wait_for(struct lcore_napi *ln, struct pass *p)
+{
+	int work = ln->quiet ? 0 : unapi_mode_wait(ln->napi, WAIT_NS);
+
+	ln->quiet = work <= 0;
+	if (ln->quiet) {
+		p->asleep++;
+		return;
+	}
+	p->found++;
+	p->work += work;
+}
+
 /* Poll what wants to be polled by us, and lose what was taken from us. */
 static void poll_napis(struct lcore *lc, struct pass *p)
 {
@@ -59,6 +80,10 @@ static void poll_napis(struct lcore *lc, struct pass *p)
 		struct lcore_napi *ln = &set->napis[i];
 		int work;
 
+		if (!ln->owned && unapi_mode_wants_wait(ln->napi)) {
+			wait_for(ln, p);
+			continue;
+		}
 		if (!ln->owned) {
 			/* What cannot be had now (a port being stopped) is tried again at the next wake-up.
 			 */
@@ -132,6 +157,8 @@ static void run_context(struct lcore *lc, int64_t timeout)
 {
 	int rc = unapi_context_run(lc->ctx, timeout);
 
+	for (unsigned int i = 0; rc > 0 && i < lc->set->nr_napis; i++)
+		lc->set->napis[i].quiet = false;
 	if (rc >= 0 || rc == -EINTR)
 		return;
 	if (!lc->failed)
@@ -166,7 +193,7 @@ static void *lcore_main(void *arg)
 		}
 		poll_napis(lc, &pass);
 		send(lc->set, &pass);
-		if (!owns_any(lc->set) && !lc->set->nr_senders) {
+		if (!owns_any(lc->set) && !lc->set->nr_senders && !pass.found) {
 			/*
 			 * Nothing to poll: sleep in the context. Whoever asks for something (a set, a mode)
 			 * wakes it, and a wake-up that comes before the run makes the run return, so none is
@@ -205,6 +232,8 @@ int lcore_start(struct lcore *lc, unsigned int core, bool pin)
 	if (rc)
 		return rc;
 	rc = unapi_context_set_poller(lc->ctx, true);
+	if (!rc)
+		rc = unapi_context_set_event_poller(lc->ctx, true);
 	lc->set = calloc(1, sizeof(*lc->set));
 	if (!rc && !lc->set)
 		rc = -ENOMEM;

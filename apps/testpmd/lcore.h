@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Forwarding threads. Each owns one softnet context, which it runs itself, and polls those of its instances
- * that are in busy mode.
+ * Forwarding threads. Each owns one softnet context, which it runs itself, polls those of its instances
+ * that are in busy mode, and waits for those in modes prefer-busy and suspend as an event loop does.
  *
  * What a thread works on is an immutable set, replaced as a whole: lcore_give() returns once the thread has
  * let the old one go, so whatever the old set names may then be freed or changed.
@@ -23,6 +23,7 @@ struct stream;
 struct lcore_napi {
 	struct napi_struct *napi;
 	bool owned; /* between poll_begin and the poll that lost it; the thread's */
+	bool quiet; /* its last wait found nothing: until the context's run delivers packets; the thread's */
 };
 
 struct lcore_set {

@@ -54,22 +54,6 @@ int parse_number(const char *text, unsigned int min, unsigned int max, unsigned 
 	return 0;
 }
 
-int parse_poll_mode(const char *text, enum unapi_poll_mode *out)
-{
-	if (!strcmp(text, "interrupt"))
-		*out = UNAPI_POLL_INTERRUPT;
-	else if (!strcmp(text, "busy"))
-		*out = UNAPI_POLL_BUSY;
-	else
-		return -EINVAL;
-	return 0;
-}
-
-const char *poll_mode_name(enum unapi_poll_mode mode)
-{
-	return mode == UNAPI_POLL_BUSY ? "busy" : "interrupt";
-}
-
 static int number(struct parse *p, const char *name, const char *value, unsigned int min, unsigned int max,
 		  unsigned int *out)
 {
@@ -191,8 +175,8 @@ static int on_stats_period(struct parse *p, const char *name, const char *value)
 
 static int on_poll_mode(struct parse *p, const char *name, const char *value)
 {
-	if (parse_poll_mode(value, &p->opt->poll_mode))
-		return complain(p, "%s %s: interrupt or busy is wanted", name, value);
+	if (unapi_mode_parse(value, &p->opt->poll_mode))
+		return complain(p, "%s %s: a mode such as interrupt or busy is wanted", name, value);
 	return 0;
 }
 
@@ -326,7 +310,7 @@ const char *options_usage(void)
 	       "  --rxd=N --txd=N        descriptors in their rings (default 512)\n"
 	       "  --burst=N              packets handled at a time (default 32)\n"
 	       "  --nb-cores=N           forwarding threads (default 1)\n"
-	       "  --poll-mode=MODE       interrupt or busy (default interrupt)\n"
+	       "  --poll-mode=MODE       as set poll-mode takes it (default interrupt)\n"
 	       "  --stats-period=S       print statistics, and a line of JSON, each S seconds\n"
 	       "  --stats-json=FILE      where the JSON goes: one object a line, the last with \"final\": "
 	       "true\n"

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <unapi/napi.h>
+#include <unapi/mode.h>
 
 #define MAX_PORTS  32
 #define MAX_QUEUES 128
@@ -25,7 +25,7 @@ struct options {
 	unsigned int rxq, txq, rxd, txd;	 /* 0: the library's default */
 	unsigned int combined, rx_only, tx_only; /* channels; all 0: as queues need */
 	unsigned int burst, nb_cores, stats_period;
-	enum unapi_poll_mode poll_mode;
+	enum unapi_mode poll_mode;
 	const char *stats_json; /* NULL: none */
 	bool no_stats_socket;
 };
@@ -41,8 +41,5 @@ const char *options_usage(void);
 
 /** parse_number() - a decimal number within min..max and nothing else. 0 or -EINVAL */
 int parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *out);
-
-int parse_poll_mode(const char *text, enum unapi_poll_mode *out);
-const char *poll_mode_name(enum unapi_poll_mode mode);
 
 #endif

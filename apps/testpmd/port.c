@@ -51,7 +51,7 @@ static void device_event(void *arg, struct net_device *dev, enum unapi_dev_event
 }
 
 /* What was configured is the library's to say: it knows how many queues channels take. */
-static int make_queues(struct port *port, enum unapi_poll_mode mode)
+static int make_queues(struct port *port, enum unapi_mode mode)
 {
 	struct unapi_dev_info info;
 	int rc = 0;
@@ -65,7 +65,7 @@ static int make_queues(struct port *port, enum unapi_poll_mode mode)
 	if (!port->slots || !port->modes)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < port->nr_napi; i++)
-		port->modes[i] = mode;
+		port->modes[i] = (struct port_mode){.asked = mode != UNAPI_MODE_INTERRUPT, .mode = mode};
 	for (unsigned int q = 0; !rc && q < port->rxq; q++)
 		rc = unapi_dev_set_rx(port->dev, q, queue_rx, &port->slots[q]);
 	return rc;
@@ -117,7 +117,7 @@ int port_open(struct port *port, const struct options *opt, struct lcore *lcores
 
 int port_make_gro_room(struct port *port, const struct options *opt, unsigned int nr_lcores)
 {
-	enum unapi_poll_mode *modes = port->modes;
+	struct port_mode *modes = port->modes;
 	unsigned int nr_modes = port->nr_napi;
 	int rc;
 
@@ -140,6 +140,20 @@ int port_make_gro_room(struct port *port, const struct options *opt, unsigned in
 	return rc;
 }
 
+/* Of a mode that it is in already the settings may have been changed since; they stay. */
+static int start_mode(struct napi_struct *n, const struct port_mode *mode)
+{
+	struct unapi_mode_info info;
+
+	if (!mode->asked)
+		return 0;
+	unapi_mode_get(n, &info);
+	if (info.asked == mode->mode &&
+	    (mode->mode != UNAPI_MODE_BUSY || unapi_napi_mode_asked(n) == UNAPI_POLL_BUSY))
+		return 0;
+	return unapi_mode_set(n, mode->mode, &mode->settings);
+}
+
 int port_start(struct port *port)
 {
 	int rc = unapi_dev_start(port->dev);
@@ -149,7 +163,7 @@ int port_start(struct port *port)
 	port->state = PORT_STARTED;
 	rc = unapi_dev_set_promisc(port->dev, port->promisc);
 	for (unsigned int i = 0; !rc && i < port->nr_napi; i++)
-		rc = unapi_napi_set_mode(unapi_dev_napi(port->dev, i), port->modes[i]);
+		rc = start_mode(unapi_dev_napi(port->dev, i), &port->modes[i]);
 	return rc;
 }
 
@@ -194,7 +208,7 @@ int port_set_promisc(struct port *port, bool on)
 	return rc;
 }
 
-enum unapi_poll_mode *port_napi_mode(struct port *port, const struct napi_struct *n)
+struct port_mode *port_napi_mode(struct port *port, const struct napi_struct *n)
 {
 	unsigned int i = 0;
 

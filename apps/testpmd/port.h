@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <unapi/mode.h>
 #include <unapi/netdev.h>
 
 struct lcore;
@@ -19,6 +20,13 @@ struct rx_slot {
 	uint64_t idle;	       /* packets freed because nothing forwards them; the polling thread's */
 };
 
+/* A mode that the user asked for, and the settings that came with it. */
+struct port_mode {
+	bool asked; /* otherwise nobody did, and the settings are what somebody made them */
+	enum unapi_mode mode;
+	struct unapi_napi_params settings;
+};
+
 struct port {
 	unsigned int id;
 	const char *spec;
@@ -29,9 +37,9 @@ struct port {
 	bool gro_room;	       /* its page pools are made for GRO */
 	struct rx_slot *slots; /* one a receive queue */
 	unsigned int nr_napi;
-	enum unapi_poll_mode *modes; /* asked for by the user, one an instance; kept over stop and start */
-	struct unapi_context **ctx;  /* home contexts in the order its instances get them */
-	unsigned int first_lcore;    /* the lcore of its first instance */
+	struct port_mode *modes;    /* one an instance; kept over stop and start */
+	struct unapi_context **ctx; /* home contexts in the order its instances get them */
+	unsigned int first_lcore;   /* the lcore of its first instance */
 	bool promisc;
 
 	unsigned int events; /* bits of enum unapi_dev_event that have not been handled; set by any thread */
@@ -61,7 +69,7 @@ void port_close(struct port *port);
 int port_set_promisc(struct port *port, bool on);
 
 /** port_napi_mode() - where the mode that was asked for an instance of the port is kept */
-enum unapi_poll_mode *port_napi_mode(struct port *port, const struct napi_struct *n);
+struct port_mode *port_napi_mode(struct port *port, const struct napi_struct *n);
 
 /** port_napi_queues() - "0,9" in @text: the receive (@rx) or transmit queues that instance @n serves */
 const char *port_napi_queues(const struct port *port, const struct napi_struct *n, bool rx, char *text,

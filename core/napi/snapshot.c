@@ -15,6 +15,7 @@
 static void copy_napi(const struct napi_struct *n, struct napi_record *r)
 {
 	napi_info_locked(n, &r->info);
+	napi_mode_locked(n, &r->mode);
 	unapi_napi_get(n, &r->params);
 	unapi_napi_get_stats(n, &r->stats);
 	/* until raised_by() */

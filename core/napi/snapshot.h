@@ -5,6 +5,7 @@
 #define UNAPI_CORE_NAPI_SNAPSHOT_H
 
 #include <unapi/context.h>
+#include <unapi/mode.h>
 #include <unapi/napi.h>
 
 struct context_record {
@@ -14,6 +15,7 @@ struct context_record {
 
 struct napi_record {
 	struct unapi_napi_info info; /* @ctx may be gone */
+	struct unapi_mode_info mode;
 	struct unapi_napi_params params;
 	struct unapi_napi_stats stats;
 	int64_t irqs_raised;  /* -1: no vector, or not to be had */

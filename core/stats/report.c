@@ -34,6 +34,7 @@ static const struct counter {
 		{"violations", offsetof(struct unapi_napi_stats, violations)},
 		{"thread_polls", offsetof(struct unapi_napi_stats, thread_polls)},
 		{"handovers", offsetof(struct unapi_napi_stats, handovers)},
+		{"suspends", offsetof(struct unapi_napi_stats, suspends)},
 		{NULL},
 },
   context_counters[] = {
@@ -65,11 +66,6 @@ static void set_counters(json_t *object, const struct counter *list, const void 
 		set_number(object, list->name, *(const uint64_t *)((const char *)stats + list->offset));
 }
 
-static const char *mode_name(enum unapi_poll_mode mode)
-{
-	return mode == UNAPI_POLL_BUSY ? "busy" : "interrupt";
-}
-
 static const char *threaded_name(enum netdev_napi_threaded threaded)
 {
 	switch (threaded) {
@@ -91,8 +87,10 @@ static json_t *napi_object(const struct napi_record *r)
 	json_object_set_new(o, "enabled", json_boolean(r->info.enabled));
 	set_text(o, "context", r->info.context);
 	set_text(o, "home", r->info.home);
-	set_text(o, "mode", mode_name(r->info.mode));
-	set_text(o, "mode_asked", mode_name(r->info.mode_asked));
+	set_text(o, "mode", unapi_mode_name(r->mode.in_force));
+	set_text(o, "mode_asked", unapi_mode_name(r->mode.asked));
+	set_text(o, "mode_chosen", unapi_mode_name(r->mode.chosen));
+	set_number(o, "mode_changes", r->mode.changes);
 	set_text(o, "threaded", threaded_name(r->info.threaded));
 	set_number(o, "thread", r->info.thread_tid);
 	set_number(o, "poller", r->info.poller_tid);

@@ -48,7 +48,7 @@ enum {
 /* The kernel's default, and the most packets one poll may deliver (NAPI_POLL_WEIGHT). */
 #define NAPI_POLL_WEIGHT 64
 
-/* How an instance is asked to be polled. */
+/* Whether an application polls an instance all the time; all that is between: unapi/mode.h. */
 enum unapi_poll_mode {
 	UNAPI_POLL_INTERRUPT, /* by its home context, when its interrupt or napi_schedule() asks */
 	UNAPI_POLL_BUSY,      /* by an application thread, all the time, between poll_begin and poll_end */

@@ -49,8 +49,12 @@ static void commands(void **state)
 	assert_int_equal(args[3].number, 31);
 	is("show fwd stats all", "show fwd stats all");
 	is("show napi", "show napi");
-	is("set poll-mode 0 all busy", "set poll-mode PORT|all QUEUE|all interrupt|busy");
-	is("set poll-mode all 3 interrupt", "set poll-mode PORT|all QUEUE|all interrupt|busy");
+	is("set poll-mode 0 all busy",
+	   "set poll-mode PORT|all QUEUE|all "
+	   "interrupt|deferred|threaded|threaded-busy|busy|prefer-busy|suspend|adaptive");
+	is("set poll-mode all 3 interrupt",
+	   "set poll-mode PORT|all QUEUE|all "
+	   "interrupt|deferred|threaded|threaded-busy|busy|prefer-busy|suspend|adaptive");
 	is("set port 0 gro-flush-timeout 20000",
 	   "set port PORT|all gro-flush-timeout|defer-hard-irqs|threaded VALUE");
 	is("set port all threaded 1", "set port PORT|all gro-flush-timeout|defer-hard-irqs|threaded VALUE");
@@ -152,7 +156,7 @@ static void completion(void **state)
 	assert_true(offers("show port stats ", "all"));
 	assert_true(offers("set poll-mode 0 all b", "busy"));
 	assert_true(offers("set napi 0 all irq", "irq-suspend-timeout"));
-	assert_int_equal(cmd_complete("set poll-mode 0 all ", 20, words, 32), 2);
+	assert_int_equal(cmd_complete("set poll-mode 0 all ", 20, words, 32), 8);
 	assert_int_equal(cmd_complete("port start 0 ", 13, words, 32), 0);
 	assert_int_equal(cmd_complete("nonsense ", 9, words, 32), 0);
 	assert_int_equal(cmd_complete("a b c d e f g h i j", 19, words, 32), 0);

@@ -54,7 +54,7 @@ static void defaults(void **state)
 	assert_int_equal(opt.rxd, 0);
 	assert_int_equal(opt.burst, 32);
 	assert_int_equal(opt.nb_cores, 1);
-	assert_int_equal(opt.poll_mode, UNAPI_POLL_INTERRUPT);
+	assert_int_equal(opt.poll_mode, UNAPI_MODE_INTERRUPT);
 	assert_ptr_equal(opt.engine, &fwd_io);
 	assert_false(opt.interactive || opt.auto_start || opt.help || opt.version);
 	assert_null(opt.stats_json);
@@ -83,7 +83,7 @@ static void everything(void **state)
 	assert_int_equal(opt.rx_only, 2);
 	assert_int_equal(opt.tx_only, 3);
 	assert_int_equal(opt.stats_period, 3);
-	assert_int_equal(opt.poll_mode, UNAPI_POLL_BUSY);
+	assert_int_equal(opt.poll_mode, UNAPI_MODE_BUSY);
 	assert_string_equal(opt.stats_json, "/tmp/j");
 }
 

@@ -45,7 +45,7 @@ static const char *mode(const json_t *napi, char *room, size_t size)
 		return "thread";
 	if (!strcmp(text(napi, "threaded"), "busy-poll"))
 		return "busy-thread";
-	if (!strcmp(text(napi, "mode"), text(napi, "mode_asked")))
+	if (!strcmp(text(napi, "mode"), text(napi, "mode_asked")) || !strcmp(text(napi, "mode"), "custom"))
 		return text(napi, "mode");
 	snprintf(room, size, ">%s", text(napi, "mode_asked"));
 	return room;
