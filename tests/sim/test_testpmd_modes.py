@@ -47,6 +47,10 @@ class Delta:
     def share(self, cause):
         return self.by[cause] / self.polls
 
+    def share_of(self, counter):
+        """Counters are read one after the other, while polls go on."""
+        return self.all[counter] / self.polls
+
 
 # Who made the polls. No two of them can be true of the same instance: a mode that is another's alias fails.
 SIGNATURES = {
@@ -54,8 +58,8 @@ SIGNATURES = {
     d["thread_polls"] == 0,
     "deferred": lambda d: d.share("timer") > 0.2 and d.by["application"] == 0 and d["thread_polls"] == 0 and
     d["timer_starts"] > 20,
-    "threaded": lambda d: d["interrupts"] > 20 and d["thread_polls"] == d.polls and d.share("interrupt") > 0.9,
-    "threaded-busy": lambda d: d["interrupts"] <= 2 and d["thread_polls"] == d.polls and d.share("thread") > 0.9,
+    "threaded": lambda d: d["interrupts"] > 20 and d.share_of("thread_polls") > 0.99 and d.share("interrupt") > 0.9,
+    "threaded-busy": lambda d: d["interrupts"] <= 2 and d.share_of("thread_polls") > 0.99 and d.share("thread") > 0.9,
     "busy": lambda d: d["interrupts"] <= 2 and d.share("application") > 0.9 and d["schedules"] <= 5 and d["timer_starts"] == 0,
     "prefer-busy": lambda d: d.by["application"] > 20 and d["schedules"] > 20 and d["timer_starts"] > 20 and
     d["suspends"] == 0 and d["thread_polls"] == 0,
