@@ -10,9 +10,10 @@
 #include "core/napi/ep_impl.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
-#define EP_RUN_AT_ONCE 16 /* contexts; others' turn comes with the next look */
+#define EP_RUN_AT_ONCE 64 /* contexts; others' turn comes with the next look */
 
 static struct list_head ep_all_contexts = {&ep_all_contexts, &ep_all_contexts}; /* guarded by ep_lock */
 
@@ -192,4 +193,23 @@ int64_t ep_timers_wait(struct eventpoll *ep, int64_t timeout_ns)
 			timeout_ns = timers_wait(ec->ctx, timeout_ns);
 	pthread_mutex_unlock(&ep_lock);
 	return timeout_ns;
+}
+
+enum ep_ready ep_ready(struct eventpoll *ep)
+{
+	struct pollfd pfd[1 + EP_RUN_AT_ONCE] = {{.fd = ep->epfd, .events = POLLIN}};
+	struct ep_context *ec;
+	nfds_t nr = 1, i;
+
+	pthread_mutex_lock(&ep_lock);
+	list_for_each_entry (ec, &ep->contexts, link)
+		if (ec->adopted && nr < ARRAY_SIZE(pfd))
+			pfd[nr++] = (struct pollfd){.fd = ec->ctx->epfd, .events = POLLIN};
+	pthread_mutex_unlock(&ep_lock);
+	if (poll(pfd, nr, 0) <= 0 || !pfd[0].revents)
+		return EP_NOTHING;
+	for (i = 1; i < nr; i++)
+		if (pfd[i].revents)
+			return EP_CONTEXTS;
+	return EP_EVENTS;
 }

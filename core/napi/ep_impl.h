@@ -79,6 +79,10 @@ void ep_context_put(struct ep_context *ec);
  * delivered packets. -EDEADLK on a thread that is inside a context that it would run.
  */
 int ep_run_contexts(struct eventpoll *ep, struct epoll_event *events, int n, bool all, bool *ran);
+/* What is there, without taking it. EP_CONTEXTS: contexts have something to do; beside them there may be
+ * events. */
+enum ep_ready { EP_NOTHING, EP_EVENTS, EP_CONTEXTS };
+enum ep_ready ep_ready(struct eventpoll *ep);
 /* When the earliest timer of the contexts expires, in ns from now, at most @timeout_ns (-1: for ever). */
 int64_t ep_timers_wait(struct eventpoll *ep, int64_t timeout_ns);
 

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 /* Tries of a busy loop after which it looks at descriptors and contexts; endpoints tell by themselves. */
-#define EP_LOOK_EVERY 64
+#define EP_LOOK_EVERY	   64
+#define EP_AVAILABLE_TRIES 3 /* to find a moment in which no context has anything to do */
 
 struct wait {
 	struct eventpoll *ep;
@@ -72,19 +73,24 @@ static int look(struct wait *w, int64_t ns, bool *ran)
 	return n < 0 ? n : ep_run_contexts(ep, w->events, n, unapi_virtual_now, ran);
 }
 
-/* Is there anything for the application? Takes no event, and runs contexts that need it. */
+/*
+ * Is there anything for the application? Takes no event, and runs contexts that need it. That a context has
+ * something to do again by then is no event: a deferral's timer would keep the loop going for ever.
+ */
 static bool available(struct eventpoll *ep)
 {
-	struct pollfd pfd = {.fd = ep->epfd, .events = POLLIN};
-	bool ran = false;
+	enum ep_ready ready = EP_CONTEXTS;
+	bool ran;
+	int i;
 
-	if (READ_ONCE(ep->kicked))
-		return true;
-	if (unapi_virtual_now || poll(&pfd, 1, 0) > 0)
-		ep_run_contexts(ep, NULL, 0, true, &ran);
-	else
-		return false;
-	return poll(&pfd, 1, 0) > 0;
+	for (i = 0; i < EP_AVAILABLE_TRIES && ready == EP_CONTEXTS; i++) {
+		if (READ_ONCE(ep->kicked))
+			return true;
+		ready = ep_ready(ep);
+		if (ready == EP_CONTEXTS || unapi_virtual_now)
+			ep_run_contexts(ep, NULL, 0, true, &ran);
+	}
+	return ready == EP_EVENTS || READ_ONCE(ep->kicked);
 }
 
 static bool loop_end(void *arg, unsigned long start)
@@ -111,7 +117,7 @@ static void block_signals(struct wait *w)
 	unsigned int i;
 
 	if (w->mask)
-		return; /* the application sees to that */
+		return; /* done, or the application sees to it */
 	sigfillset(&all);
 	for (i = 0; i < ARRAY_SIZE(faults); i++)
 		sigdelset(&all, faults[i]);
@@ -146,6 +152,16 @@ static void suspend(const struct eventpoll *ep)
 		napi_suspend_irqs(id);
 }
 
+/* Going round again, for contexts that keep having something to do: a signal must end that. -EINTR, or 0. */
+static int signal_came(struct wait *w)
+{
+	struct timespec none = {0};
+
+	block_signals(w);
+	/* runs the handlers of what is pending */
+	return ppoll(NULL, 0, &none, w->mask) < 0 ? -errno : 0;
+}
+
 static int64_t time_left(const struct wait *w)
 {
 	uint64_t now;
@@ -171,6 +187,9 @@ static int wait_for_events(struct wait *w)
 			break;
 		if (ran && !again) {
 			again = !ns; /* what the contexts brought is there now, even if the time is over */
+			n = ns ? signal_came(w) : 0;
+			if (n)
+				break;
 			continue;
 		}
 		if (!ns)

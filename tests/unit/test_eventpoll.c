@@ -719,6 +719,52 @@ static void signals_are_kept(void **state)
 	sigaction(SIGUSR1, &old, NULL);
 }
 
+static void busy_neighbour(struct fake *f)
+{
+	f->backlog = 1;
+	napi_schedule(&f->n);
+	if (f->polls == 1000)
+		assert_int_equal(raise(SIGUSR1), 0);
+}
+
+/* Nor does it go on for ever for an instance of the same context that others receive from. */
+static void signals_end_the_round(void **state)
+{
+	struct sigaction sa = {.sa_handler = on_signal}, old;
+	struct fake f;
+
+	signals = 0;
+	sigaction(SIGUSR1, &sa, &old);
+	world_open(0, 0);
+	fake_add(&f, w.r.c, 'b');
+	assert_int_equal(napi_enable(&f.n), 0);
+	f.before_complete = busy_neighbour;
+	f.backlog = 1;
+	napi_schedule(&f.n);
+	assert_int_equal(refused(wait_ms(-1)), EINTR);
+	assert_int_equal(signals, 1);
+	assert_in_range(f.polls, 1000, 2000);
+	f.before_complete = NULL;
+	fake_del(&f);
+	world_close();
+	sigaction(SIGUSR1, &old, NULL);
+}
+
+/* A deferral's timer that is always due: it is no event, for which the loop would begin anew. */
+static void timers_are_no_events(void **state)
+{
+	world_open(0, 0);
+	unapi_clock_set_virtual(NULL);
+	set_params(0, 0, 1);
+	heard_of();
+	assert_int_equal(unapi_napi_set_defer_hard_irqs(&w.r.f.n, INT32_MAX), 0);
+	assert_int_equal(unapi_napi_set_gro_flush_timeout(&w.r.f.n, 1), 0);
+	assert_int_equal(wait_ms(100), 0);
+	assert_int_equal(polls_by(UNAPI_CAUSE_APP), 1);
+	assert_true(polls_by(UNAPI_CAUSE_REPOLL) > 1);
+	world_close();
+}
+
 static int deadlocks;
 
 static void wait_in_poll(void)
@@ -762,6 +808,8 @@ int main(void)
 		cmocka_unit_test(no_suspension),
 		cmocka_unit_test(waits_for_its_time),
 		cmocka_unit_test(signals_are_kept),
+		cmocka_unit_test(signals_end_the_round),
+		cmocka_unit_test(timers_are_no_events),
 		cmocka_unit_test(not_from_a_poll),
 	};
 
