@@ -118,7 +118,7 @@ static inline void set_ready(struct adv_rx_ring *r, uint32_t lack)
 
 	n = min2(n, until_due > r->ready_least ? until_due : r->ready_least);
 	/* Not while short or closing, and the end of what is dropped may look like a packet. */
-	r->ready = r->dropping | r->short_of_buffers | r->closing ? 0 : n;
+	r->ready = r->dropping || r->short_of_buffers || r->closing ? 0 : n;
 }
 
 /* Fill @n slots in a row, without wrapping. */
