@@ -48,9 +48,13 @@ void role_return(void *arg)
 	page_pool_put_bulk(&dev.buffer, 1, false);
 }
 
-/* As drivers/common/adv_tx.c, for a device that sends at once. */
+/* As drivers/common/adv_tx.c. */
 unsigned int driver_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n)
 {
+	if (dev.slots && dev.in_flight == dev.slots && !driver_clean(q)) {
+		netif_tx_stop_queue(q);
+		return 0;
+	}
 	dev.in_flight += n;
 	return n;
 }
@@ -59,8 +63,62 @@ unsigned int driver_clean(struct unapi_txq *q)
 {
 	unsigned int n = dev.in_flight;
 
-	dev.in_flight = 0;
+	if (dev.slots) {
+		uint32_t sent = __atomic_load_n(&dev.sent, __ATOMIC_ACQUIRE);
+
+		n = sent < n ? sent : n;
+		__atomic_fetch_sub(&dev.sent, n, __ATOMIC_RELAXED);
+	}
+	dev.in_flight -= n;
 	return n;
+}
+
+unsigned int driver_room(const struct unapi_txq *q)
+{
+	return dev.slots - dev.in_flight;
+}
+
+/* As drivers/igb/irq.c: when it returns the device knows, and what it had sent before it knew is there, as
+ * the answer to a read of a register comes behind it. */
+void driver_route(struct unapi_txq *q, bool on)
+{
+	if (model_bug == DRIVER_DOES_NOT_FLUSH)
+		__atomic_store_n(&dev.tx_routed, on, __ATOMIC_RELEASE);
+	else
+		__atomic_exchange_n(&dev.tx_routed, on, __ATOMIC_ACQ_REL);
+	if (on)
+		napi_schedule(q->napi);
+}
+
+void driver_wake(void *arg, struct unapi_txq *q)
+{
+	uint64_t one = 1;
+
+	(void)!write(dev.room, &one, sizeof(one));
+}
+
+/* The device sends; whether there is something to be sent yet does not matter to who looks for it. */
+void role_wire(void *packets)
+{
+	for (uintptr_t i = 0; i < (uintptr_t)packets; i++) {
+		__atomic_fetch_add(&dev.sent, 1, __ATOMIC_RELEASE);
+		if (__atomic_fetch_or(&dev.tx_routed, 0, __ATOMIC_ACQ_REL))
+			device_raise();
+	}
+}
+
+/* An application thread that sleeps while the ring is full. */
+void role_sleeper(void *packets)
+{
+	struct unapi_pkt pkt = {0};
+	struct epoll_event ev;
+
+	for (dev.to_send = (unsigned int)(uintptr_t)packets; dev.to_send;) {
+		if (unapi_tx_burst(&dev.txq, &pkt, 1))
+			dev.to_send--;
+		else
+			epoll_wait(dev.room_ep, &ev, 1, -1);
+	}
 }
 
 int cleaning_poll(struct napi_struct *n, int budget)

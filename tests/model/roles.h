@@ -8,8 +8,10 @@
 #include "core/napi/internal.h"
 #include "core/net/netdev.h"
 
+#include <sys/epoll.h>
+
 /* Values of model_bug. */
-enum { DRIVER_UNMASKS_EARLY = 1000 };
+enum { DRIVER_UNMASKS_EARLY = 1000, DRIVER_DOES_NOT_FLUSH };
 
 enum { WEIGHT = 2, TIMEOUT = 1000, NAPI_ID = 8193 };
 
@@ -23,6 +25,11 @@ struct device {
 	bool in_ring;	   /* the receive ring has it; the owner's */
 	struct unapi_txq txq;
 	unsigned int in_flight; /* on it; whoever is inside the ring */
+	unsigned int slots;	/* that it has; 0: any number, and the device sends at once */
+	uint32_t sent;		/* written back by the device, and not cleaned yet */
+	uint8_t tx_routed;
+	unsigned int to_send; /* the sleeper's */
+	int room, room_ep;    /* what he waits for */
 	int vector;
 };
 
@@ -54,8 +61,15 @@ int cleaning_poll(struct napi_struct *n, int budget);
 unsigned int driver_burst(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
 unsigned int driver_clean(struct unapi_txq *q);
 void role_send(void *bursts);
+void driver_route(struct unapi_txq *q, bool on);
+unsigned int driver_room(const struct unapi_txq *q);
+void driver_wake(void *arg, struct unapi_txq *q);
+void role_sleeper(void *packets);
+void role_wire(void *packets);
 
 int os_eventfd(void);
+int os_epoll_create(void);
+int os_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
 
 /* scenarios.c: not instrumented */
 void device_raise(void);
@@ -82,6 +96,7 @@ struct scenario {
 	uint8_t threaded;   /* enum netdev_napi_threaded */
 	bool time;	    /* passes */
 	bool sends;	    /* somebody does; the instance cleans while he sleeps */
+	bool full;	    /* the ring has one slot, and who finds it full sleeps */
 	bool starves;	    /* its ring is short of a buffer that somebody has */
 	uint8_t surprises;  /* at most so many - 1; 0: any number */
 };

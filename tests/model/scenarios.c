@@ -187,6 +187,30 @@ static void transmit_queue(void)
 	NAME(dev.in_flight, "in_flight");
 }
 
+/* It has a quarter of four descriptors, which is what has to be free. */
+static struct net_device netdev = {.conf.txd = 4};
+
+static void full_queue(void)
+{
+	struct unapi_txq *q = &dev.txq;
+
+	q->dev = &netdev;
+	q->room = driver_room;
+	q->route = driver_route;
+	q->wake_fn = driver_wake;
+	q->routed = 0;
+	dev.slots = 1;
+	dev.room_ep = os_epoll_create();
+	dev.room = os_eventfd();
+	os_epoll_ctl(dev.room_ep, EPOLL_CTL_ADD, dev.room,
+		     &(struct epoll_event){.events = EPOLLIN | EPOLLET});
+	NAME(q->stopped, "stopped");
+	NAME(q->routed, "routed");
+	NAME(dev.sent, "sent");
+	NAME(dev.tx_routed, "tx_routed");
+	NAME(dev.to_send, "to_send");
+}
+
 void scenario_set_up(const struct scenario *s)
 {
 	int n = s->two ? 2 : 1;
@@ -208,6 +232,8 @@ void scenario_set_up(const struct scenario *s)
 		empty_pool();
 	if (s->sends)
 		transmit_queue();
+	if (s->full)
+		full_queue();
 	dev.ch.napi.timer.fn = driver_timer;
 	dev.vector = os_eventfd();
 	unapi_napi_set_irq(&dev.ch.napi, dev.vector, NULL);
@@ -244,7 +270,9 @@ const char *scenario_at_rest(const struct scenario *s, bool busy)
 			       : NULL;
 	if (dev.consumed != dev.posted)
 		return "lost wake-up: the device's event is not polled";
-	if (s->sends && dev.in_flight)
+	if (s->full && dev.to_send)
+		return "there is room in the ring, and its producer sleeps";
+	if (s->sends && !s->full && dev.in_flight)
 		return "what was sent is not cleaned";
 	if (s->starves && !dev.in_ring)
 		return "the buffer is back, and nobody gives it to the ring";
@@ -345,6 +373,13 @@ const struct scenario scenarios[] = {
 
 	{"producer", {R(send, 2)}, .sends = true},
 	{"producer, schedule", {R(send, 2), R(schedule, 1)}, .sends = true, LIMIT(3)},
+	{"full ring", {R(sleeper, 2), R(wire, 1)}, .sends = true, .full = true, LIMIT(3)},
+	{"full ring twice", {R(sleeper, 3), R(wire, 2)}, .sends = true, .full = true, LIMIT(2)},
+	{"full ring, schedule",
+	 {R(sleeper, 2), R(wire, 1), R(schedule, 1)},
+	 .sends = true,
+	 .full = true,
+	 LIMIT(2)},
 
 	{"application's loop", {R(application, 0), R(device, 1), R(schedule, 1)}, .foreign = true},
 	{"application's loop, disable",

@@ -117,6 +117,15 @@ BUGS = [
     ("a cleaner leaves without release", "producer, schedule", "data race",
      ("net/txq.c", "		__atomic_store_n(&q->rest, TXQ_ASLEEP, __ATOMIC_RELEASE);\n	}\n}",
       "		__atomic_store_n(&q->rest, TXQ_ASLEEP, BUG ? __ATOMIC_RELAXED : __ATOMIC_RELEASE);\n	}\n}")),
+    ("a producer that found the ring full has no interrupt", "full ring", "its producer sleeps",
+     ("net/txq.c", "	if (!(READ_ONCE(q->routed) & TXQ_STOPPED))\n", "	if (!BUG && !(READ_ONCE(q->routed) & TXQ_STOPPED))\n")),
+    ("a producer sleeps before it notes that it wants to be told", "full ring, schedule", "data race",
+     ("net/txq.c", "	q->stopped = true;\n	q->waiter", "	if (BUG && !q->producer)\n		txq_declare_sleep(q);\n	q->stopped = true;\n	q->waiter")),
+    ("a cleaner lets go before it tells the producer", "full ring twice", "data race",
+     ("net/txq.c", "		if (unlikely(q->stopped) && has_room(q))\n			tell_producer(q);",
+      "		if (BUG)\n			__atomic_store_n(&q->rest, TXQ_ASLEEP, __ATOMIC_RELEASE);\n		if (unlikely(q->stopped) && has_room(q))\n			tell_producer(q);")),
+    ("a cleaner does not ask whether somebody waits for room", "full ring", "its producer sleeps",
+     ("net/txq.c", "		if (unlikely(q->stopped) && has_room(q))\n			tell", "		if (!BUG && unlikely(q->stopped) && has_room(q))\n			tell")),
     ("a producer that goes to sleep does not have the instance look again", "producer", "not cleaned",
      ("net/txq.c", "	if (unlikely(READ_ONCE(q->routed)) && q->napi)", "	if (!BUG && unlikely(READ_ONCE(q->routed)) && q->napi)")),
     ("a returner does not schedule who starves", "starving", "gives it to the ring",
@@ -126,6 +135,8 @@ BUGS = [
 # Bugs of the driver's, by the number that they have in tests/model/roles.h.
 DRIVER_BUGS = [
     ("the driver unmasks before it completes", "interrupt", "unmasked by an owner", "DRIVER_UNMASKS_EARLY"),
+    ("the driver does not wait until the device knows that a cause is routed", "full ring", "its producer sleeps",
+     "DRIVER_DOES_NOT_FLUSH"),
 ]
 
 
