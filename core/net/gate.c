@@ -86,6 +86,14 @@ int gates_shut(struct gate *const *g, unsigned int n, uint64_t timeout_ns)
 
 void gate_wait(struct gate *g)
 {
-	fence_all_threads();
+	bool idle = false;
+
+	/* What the caller unlinked has to be seen before busy is looked at, as gates_shut() does by its store
+	 * of open; without membarrier(2) by an exchange that changes nothing. */
+	if (unlikely(g->fenced))
+		__atomic_compare_exchange_n(&g->busy, &idle, false, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST);
+	else
+		fence_all_threads();
 	wait_idle(g, UINT64_MAX);
 }

@@ -92,6 +92,80 @@ static void test_nobody_is_inside_without_membarrier(void **state)
 	contend(true);
 }
 
+/* Walkers of a list, of one element, which is in use only while it is linked, and a little longer. */
+struct walk {
+	struct gate gate __cacheline_aligned;
+	uint32_t *link __cacheline_aligned; /* the element */
+	uint32_t gone __cacheline_aligned;  /* the element: 1, it is not in use any more */
+	uint32_t stop;
+	uint32_t seen_gone;
+	uint64_t met;
+};
+
+static void *walker_main(void *arg)
+{
+	struct walk *w = arg;
+	uint32_t *element;
+
+	while (!READ_ONCE(w->stop)) {
+		if (!gate_enter(&w->gate))
+			continue;
+		element = __atomic_load_n(&w->link, __ATOMIC_ACQUIRE);
+		if (element) {
+			for (unsigned int i = 0; i < 40; i++)
+				w->seen_gone += READ_ONCE(*element);
+			WRITE_ONCE(w->met, w->met + 1);
+		}
+		gate_leave(&w->gate);
+		cpu_relax();
+	}
+	return NULL;
+}
+
+/* Here it is the control thread's store that may reach memory late, after its look at who is inside. */
+static void unlink_while_walked(bool fenced)
+{
+	uint64_t end = unapi_clock_ns() + TIME;
+	uint32_t *clutter = calloc(LINES, 64), at = 1, i;
+	static struct walk w;
+	pthread_t t;
+
+	assert_non_null(clutter);
+	w = (struct walk){0};
+	gate_init(&w.gate);
+	w.gate.fenced |= fenced;
+	gate_open(&w.gate);
+	assert_int_equal(pthread_create(&t, NULL, walker_main, &w), 0);
+	for (i = 0; (i < ROUNDS && unapi_clock_ns() < end) || !READ_ONCE(w.met); i++) {
+		WRITE_ONCE(w.gone, 0);
+		__atomic_store_n(&w.link, &w.gone, __ATOMIC_RELEASE);
+		for (unsigned int k = 0; k < 100; k++)
+			cpu_relax();
+		for (unsigned int k = 0; k < 24; k++) {
+			at = at * 1664525 + 1013904223;
+			WRITE_ONCE(clutter[(at >> 8) % LINES * 16], at);
+		}
+		__atomic_store_n(&w.link, NULL, __ATOMIC_RELEASE);
+		gate_wait(&w.gate);
+		WRITE_ONCE(w.gone, 1);
+		cpu_relax();
+	}
+	WRITE_ONCE(w.stop, 1);
+	pthread_join(t, NULL);
+	assert_int_equal(w.seen_gone, 0);
+	free(clutter);
+}
+
+static void test_unlinked_is_out_of_use(void **state)
+{
+	unlink_while_walked(false);
+}
+
+static void test_unlinked_is_out_of_use_without_membarrier(void **state)
+{
+	unlink_while_walked(true);
+}
+
 static void test_open_and_shut(void **state)
 {
 	struct gate a, b, *const both[] = {&a, &b};
@@ -122,6 +196,8 @@ int main(void)
 		cmocka_unit_test(test_open_and_shut),
 		cmocka_unit_test(test_nobody_is_inside),
 		cmocka_unit_test(test_nobody_is_inside_without_membarrier),
+		cmocka_unit_test(test_unlinked_is_out_of_use),
+		cmocka_unit_test(test_unlinked_is_out_of_use_without_membarrier),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
