@@ -155,6 +155,37 @@ static void test_rs_on_last_of_burst(void **state)
 	rig_free(g);
 }
 
+/* Whatever a burst is made of, no more than 32 descriptors lie between two that are written back
+ * (device_sends() looks), and its last one is. */
+static void test_rs_in_long_bursts(void **state)
+{
+	struct rig *g = rig_new(true);
+	struct unapi_pkt p[64];
+	uint32_t rnd = 1;
+
+	for (unsigned int round = 0; round < 4000; round++) {
+		unsigned int largest = 1 + round % 5, n = 0, frags, slots;
+
+		while (n < 60 - largest) {
+			rnd = rnd * 1664525 + 1013904223;
+			frags = 1 + (rnd >> 16) % largest;
+			make(g, &p[n], frags);
+			if (round % 3 == 0 || (round % 3 == 1 && rnd >> 28 == 0)) { /* all, some, none */
+				p[n].flags |= UNAPI_PKT_TX_VLAN;
+				p[n].vlan = (uint16_t)(round >> 5);
+			}
+			n += frags;
+		}
+		assert_int_equal(adv_tx_burst(&g->t.q, p, n), n);
+		slots = device_sends(g, ALL);
+		assert_in_range(slots, n, n + 1);
+		assert_int_equal(g->since, 0);
+		adv_tx_clean(&g->t.q);
+		assert_int_equal(pool_inflight(g->pool), 0);
+	}
+	rig_free(g);
+}
+
 /* Nothing is freed before it is written back, and then in bulk: up to the newest RS that is done. */
 static void test_clean_follows_write_back(void **state)
 {
@@ -486,6 +517,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptor),
 		cmocka_unit_test(test_rs_on_last_of_burst),
+		cmocka_unit_test(test_rs_in_long_bursts),
 		cmocka_unit_test(test_clean_follows_write_back),
 		cmocka_unit_test(test_done_out_of_order),
 		cmocka_unit_test(test_done_without_end),
