@@ -6,6 +6,7 @@
 #include "drivers/common/adv_tx.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #define RING	64
@@ -119,11 +120,107 @@ static void test_fragments_of_two_pools(void **state)
 	free_pool(b);
 }
 
+/* A pool that has the number of one that is gone: where its buffers are is not what it was. Something else
+ * lies there at every second turn while it is made, so that it does not get the same memory again. */
+static struct page_pool *pool_in_turn(unsigned int turn)
+{
+	struct dma_mem *other = NULL;
+	struct page_pool *pool;
+
+	if (turn % 2)
+		assert_int_equal(dma_alloc(NULL, 1 << 20, -1, DMA_PAGES_4K, &other), 0);
+	assert_int_equal(unapi_page_pool_create(64, -1, &pool), 0);
+	dma_free(other);
+	return pool;
+}
+
+static void test_number_of_another(void **state)
+{
+	unsigned int id = 0, same = 0, moved = 0;
+	struct unapi_pkt p[16];
+	uint64_t iova = 0;
+	struct rig g;
+
+	rig_up(&g);
+	for (unsigned int turn = 0; turn < 40; turn++) {
+		struct page_pool *pool = pool_in_turn(turn);
+
+		same += turn && page_pool_id(pool) == id;
+		moved += turn && page_pool_view(pool)->iova != iova;
+		id = page_pool_id(pool);
+		iova = page_pool_view(pool)->iova;
+		make(pool, p, 16);
+		send_right(&g, p, turn % 16 + 1);
+		unapi_pkt_free_bulk(p + turn % 16 + 1, 15 - turn % 16);
+		all_sent(&g);
+		assert_int_equal(pool_inflight(pool), 0);
+		assert_int_equal(unapi_page_pool_destroy(pool), 0);
+	}
+	assert_int_equal(same, 39);
+	assert_true(moved > 10);
+	rig_down(&g);
+}
+
+/* The same, but it is another thread that makes the pools and hands the packets over, and has no other word
+ * with the sender. */
+struct hand_over {
+	struct rig g;
+	struct unapi_pkt p[16];
+	uint32_t full; /* atomic: 1, the sender's turn; 2, end */
+	uint32_t wrong;
+};
+
+static void *sender_main(void *arg)
+{
+	struct hand_over *h = arg;
+	uint32_t full;
+
+	for (;;) {
+		uint32_t slot = h->g.t.next;
+
+		while (!(full = __atomic_load_n(&h->full, __ATOMIC_ACQUIRE)))
+			sched_yield();
+		if (full == 2)
+			return NULL;
+		h->wrong += adv_tx_burst(&h->g.t.q, h->p, 16) != 16;
+		for (unsigned int i = 0; i < 16; i++)
+			h->wrong += h->g.t.desc[(slot + i) % RING].lo != unapi_pkt_iova(&h->p[i]);
+		h->g.t.desc[(slot + 15) % RING].hi = ADV_TXD_DD;
+		h->wrong += adv_tx_clean(&h->g.t.q) != 16;
+		__atomic_store_n(&h->full, 0, __ATOMIC_RELEASE);
+	}
+}
+
+static void test_pools_of_another_thread(void **state)
+{
+	static struct hand_over h;
+	pthread_t t;
+
+	memset(&h, 0, sizeof(h));
+	rig_up(&h.g);
+	assert_int_equal(pthread_create(&t, NULL, sender_main, &h), 0);
+	for (unsigned int turn = 0; turn < 200; turn++) {
+		struct page_pool *pool = pool_in_turn(turn);
+
+		make(pool, h.p, 16);
+		__atomic_store_n(&h.full, 1, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&h.full, __ATOMIC_ACQUIRE))
+			sched_yield();
+		assert_int_equal(unapi_page_pool_destroy(pool), 0);
+	}
+	__atomic_store_n(&h.full, 2, __ATOMIC_RELEASE);
+	pthread_join(t, NULL);
+	assert_int_equal(h.wrong, 0);
+	rig_down(&h.g);
+}
+
 /* With the loops of the instruction set named, if the machine has it. */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fragments_of_two_pools),
+		cmocka_unit_test(test_number_of_another),
+		cmocka_unit_test(test_pools_of_another_thread),
 	};
 
 	if (argc > 1 && !adv_isa_force(argv[1]))
