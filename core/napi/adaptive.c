@@ -21,9 +21,9 @@
  * not have any: a wake-up, or what would have been one. */
 #define WAKE_NS	     15000ULL
 #define WINDOW_NS    (10 * NSEC_PER_MSEC)
-#define HIGH	     25 /* percent of a window, in HIGH_WINDOWS in a row: poll all the time */
+#define HIGH	     12 /* percent of a window, in HIGH_WINDOWS in a row: poll all the time */
 #define HIGH_WINDOWS 2
-#define LOW	     5 /* less than that, in LOW_WINDOWS in a row: by interrupts again */
+#define LOW	     3 /* less than that, in LOW_WINDOWS in a row: by interrupts again */
 #define LOW_WINDOWS  20
 
 struct napi_adaptive {
@@ -58,7 +58,7 @@ static void choose(struct napi_struct *n, struct napi_adaptive *a, bool busy)
 			napi_ask_mode(n, busy);
 			unapi_context_wake(n->ctx);
 		}
-	} else if (n->own && n->threaded != NETDEV_NAPI_THREADED_DISABLED) {
+	} else if (n->own && READ_ONCE(n->threaded) != NETDEV_NAPI_THREADED_DISABLED) {
 		WRITE_ONCE(n->threaded, busy ? NETDEV_NAPI_THREADED_BUSY_POLL : NETDEV_NAPI_THREADED_ENABLED);
 		napi_state_set_threaded(&n->state, true, busy);
 		done = true;

@@ -107,7 +107,7 @@ static int resolve(const struct napi_struct *n, enum unapi_mode mode, const stru
 static void record(struct napi_struct *n, enum unapi_mode mode, const struct unapi_napi_params *s)
 {
 	pthread_mutex_lock(&napi_control_lock);
-	n->mode = (uint8_t)mode;
+	WRITE_ONCE(n->mode, (uint8_t)mode);
 	n->mode_settings = *s;
 	WRITE_ONCE(n->mode_waits, waits(mode));
 	/* An event loop that sleeps has to notice. The home stays while the lock is held. */
@@ -203,10 +203,10 @@ static enum unapi_mode polled_by(const struct napi_struct *n, enum unapi_mode as
 	case UNAPI_MODE_THREADED_BUSY:
 		return n->own ? asked : UNAPI_MODE_INTERRUPT;
 	case UNAPI_MODE_ADAPTIVE:
-		if (!n->threaded)
+		if (napi_get_threaded(n) == NETDEV_NAPI_THREADED_DISABLED)
 			return UNAPI_MODE_INTERRUPT;
-		return n->threaded == NETDEV_NAPI_THREADED_BUSY_POLL ? UNAPI_MODE_THREADED_BUSY
-								     : UNAPI_MODE_THREADED;
+		return napi_get_threaded(n) == NETDEV_NAPI_THREADED_BUSY_POLL ? UNAPI_MODE_THREADED_BUSY
+									      : UNAPI_MODE_THREADED;
 	default:
 		return asked;
 	}
