@@ -185,6 +185,64 @@ static void violations(void **state)
 	close_one(&o);
 }
 
+/* Everything that a poll method may answer, kept to its contract or not: what the caller gets, and what
+ * counts. */
+static struct {
+	int work;
+	bool completes;
+} answer;
+
+static int answers(struct napi_struct *n, int budget)
+{
+	if (answer.completes)
+		assert_false(napi_complete_done(n, answer.work)); /* changes nothing while it is polled so */
+	return answer.work;
+}
+
+static void one_answer(struct one *o, int budget)
+{
+	struct unapi_napi_stats was = stats_of(o->n), is;
+	int work = answer.work < 0 ? 0 : answer.work > budget ? budget : answer.work;
+	uint64_t wrong = 0;
+
+	if (answer.work < 0) {
+		wrong = 1;
+	} else {
+		wrong += answer.work > budget;
+		wrong += answer.completes ? work == budget : work < budget;
+	}
+	assert_int_equal(unapi_napi_poll(o->n, budget), work);
+	is = stats_of(o->n);
+	assert_int_equal(is.polls_by[UNAPI_CAUSE_APP] - was.polls_by[UNAPI_CAUSE_APP], 1);
+	assert_int_equal(is.polls - was.polls, 1);
+	assert_int_equal(is.work - was.work, work);
+	assert_int_equal(is.empty_polls - was.empty_polls, work == 0);
+	assert_int_equal(is.full_polls - was.full_polls, work && work == budget);
+	assert_int_equal(is.violations - was.violations, wrong);
+	assert_int_equal(is.completions, was.completions);
+	assert_int_equal(is.handovers, was.handovers);
+	assert_int_equal(unapi_napi_mode(o->n), UNAPI_POLL_BUSY);
+	assert_false(unapi_in_poll());
+}
+
+static void all_answers(void **state)
+{
+	static const int budgets[] = {0, 1, 2, 32};
+	struct one o;
+
+	open_one(&o);
+	begin(&o);
+	o.n->poll = answers;
+	for (unsigned int b = 0; b < ARRAY_SIZE(budgets); b++)
+		for (answer.work = -1; answer.work <= budgets[b] + 1; answer.work++)
+			for (int completes = 0; completes < 2; completes++) {
+				answer.completes = completes;
+				one_answer(&o, budgets[b]);
+			}
+	o.n->poll = fake_poll;
+	close_one(&o);
+}
+
 /* The mode is changed by another thread: handed over at the next poll. */
 static void *interrupt_mode(void *arg)
 {
@@ -486,6 +544,7 @@ int main(void)
 		cmocka_unit_test(interrupts_while_polled),
 		cmocka_unit_test(begin_while_queued),
 		cmocka_unit_test(violations),
+		cmocka_unit_test(all_answers),
 		cmocka_unit_test(hand_over_by_mode),
 		cmocka_unit_test(hand_over_from_the_poll_method),
 		cmocka_unit_test(disable_by_the_polling_thread),
