@@ -75,6 +75,7 @@ int app_settle(struct app *app)
 		set = calloc(1, head + nr_senders * sizeof(set->senders[0]));
 		if (!set)
 			return -1;
+		set->hold = app->opt.no_flush_rx && !app->forwarding;
 		set->senders = (struct stream **)((char *)set + head);
 		set->nr_napis = napis_of(app, &app->lcores[l], set->napis);
 		set->nr_senders = senders_of(app, l, set->senders);

@@ -179,11 +179,19 @@ int forward_start(struct app *app)
 	return 0;
 }
 
+/* No packet is forwarded after it. */
+static void end_streams(struct app *app)
+{
+	app->forwarding = false;
+	/* Where packets are to be kept, no poll takes one from here on. */
+	app_settle(app);
+	hang(app, false);
+	wait_for_polls(app);
+}
+
 void forward_stop_quietly(struct app *app)
 {
-	hang(app, false);
-	app->forwarding = false;
-	wait_for_polls(app);
+	end_streams(app);
 	free_streams(app);
 }
 
@@ -194,10 +202,8 @@ void forward_stop(struct app *app)
 		return;
 	}
 	printf("Telling cores to stop...");
-	hang(app, false);
-	app->forwarding = false;
 	printf("\nWaiting for lcores to finish...\n");
-	wait_for_polls(app);
+	end_streams(app);
 	forward_show_stats(app);
 	free_streams(app);
 	printf("\nDone.\n");

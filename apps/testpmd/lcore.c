@@ -43,10 +43,10 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-static int poll_recorded(struct lcore *lc, struct napi_struct *n)
+static int poll_recorded(struct lcore *lc, struct napi_struct *n, int budget)
 {
 	uint64_t begin = __builtin_ia32_rdtsc();
-	int work = unapi_napi_poll(n, NAPI_POLL_WEIGHT);
+	int work = unapi_napi_poll(n, budget);
 
 	if (work > 0) {
 		__atomic_store_n(&lc->busy_cycles, lc->busy_cycles + __builtin_ia32_rdtsc() - begin,
@@ -75,6 +75,7 @@ static void wait_for(struct lcore_napi *ln, struct pass *p)
 static void poll_napis(struct lcore *lc, struct pass *p)
 {
 	struct lcore_set *set = lc->set;
+	int budget = set->hold ? 0 : NAPI_POLL_WEIGHT;
 
 	for (unsigned int i = 0; i < set->nr_napis; i++) {
 		struct lcore_napi *ln = &set->napis[i];
@@ -93,8 +94,8 @@ static void poll_napis(struct lcore *lc, struct pass *p)
 			}
 			ln->owned = true;
 		}
-		work = lcore_records() ? poll_recorded(lc, ln->napi)
-				       : unapi_napi_poll(ln->napi, NAPI_POLL_WEIGHT);
+		work = lcore_records() ? poll_recorded(lc, ln->napi, budget)
+				       : unapi_napi_poll(ln->napi, budget);
 		if (work < 0)
 			ln->owned = false; /* handed over: the next pass sees why */
 		else

@@ -28,6 +28,7 @@ struct lcore_napi {
 
 struct lcore_set {
 	bool paused;		 /* poll nothing, run nothing, until the next set */
+	bool hold;		 /* polls take no packets */
 	struct stream **senders; /* streams that send by themselves */
 	unsigned int nr_senders, nr_napis;
 	struct lcore_napi napis[];

@@ -103,14 +103,15 @@ static int open_ports(struct app *app)
 
 /*
  * Ports run before a stream hangs in their queues, and until then what they receive is freed. When forwarding
- * is to start at once that would lose packets, so the lcores are held until it has.
+ * is to start at once, or they are to be kept until it does, that would lose packets, so the lcores are
+ * paused until then.
  */
 static int start_ports(struct app *app)
 {
 	bool at_once = app->opt.auto_start || !app->opt.interactive;
 	int rc;
 
-	if (at_once && app_pause_lcores(app)) {
+	if ((at_once || app->opt.no_flush_rx) && app_pause_lcores(app)) {
 		fprintf(stderr, "testpmd: no memory\n");
 		return -1;
 	}

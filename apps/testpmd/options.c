@@ -194,6 +194,12 @@ static int on_no_stats_socket(struct parse *p, const char *name, const char *val
 	return 0;
 }
 
+static int on_no_flush_rx(struct parse *p, const char *name, const char *value)
+{
+	p->opt->no_flush_rx = true;
+	return 0;
+}
+
 static const struct option_def eal_options[] = {
 	{"-l", "--lcores", true, on_cores},
 	{"-a", "--allow", true, on_device},
@@ -219,6 +225,7 @@ static const struct option_def own_options[] = {
 	{"--poll-mode", NULL, true, on_poll_mode},
 	{"--stats-json", NULL, true, on_stats_json},
 	{"--no-stats-socket", NULL, false, on_no_stats_socket},
+	{"--no-flush-rx", NULL, false, on_no_flush_rx},
 	{"--help", "-h", false, on_help},
 	{NULL},
 };
@@ -314,5 +321,7 @@ const char *options_usage(void)
 	       "  --stats-period=S       print statistics, and a line of JSON, each S seconds\n"
 	       "  --stats-json=FILE      where the JSON goes: one object a line, the last with \"final\": "
 	       "true\n"
-	       "  --no-stats-socket      nothing for unapi-napi-top to look at\n";
+	       "  --no-stats-socket      nothing for unapi-napi-top to look at\n"
+	       "  --no-flush-rx          queues in mode busy keep what comes before start, and forward it "
+	       "then\n";
 }

@@ -27,7 +27,7 @@ struct options {
 	unsigned int burst, nb_cores, stats_period;
 	enum unapi_mode poll_mode;
 	const char *stats_json; /* NULL: none */
-	bool no_stats_socket;
+	bool no_stats_socket, no_flush_rx;
 };
 
 /**

@@ -200,6 +200,22 @@ def start_and_stop(directory):
     check(port["idle_drops"] + port["drops"] == figures["lost"], f"all losses are counted: {port} {figures}")
 
 
+def keeps_until_start(directory):
+    """What comes while nothing is forwarded waits in the ring, if that is asked for."""
+    nic, stats = generator(directory)
+    report = directory / "json"
+    pmd = Testpmd("-a", nic, "--", "-i", "--no-flush-rx", "--poll-mode=busy", f"--stats-json={report}").ready()
+    for i in range(5):
+        pmd.command("start")
+        await_packets(stats, 2000)
+        pmd.command("stop")
+    pmd.command("start")
+    figures, = drain(pmd, stats)
+    check(pmd.quit() == 0, pmd.transcript())
+    check_nothing_lost(figures)
+    both_ends_agree(json_lines(report)[-1]["ports"][0], figures)
+
+
 def ports_under_traffic(directory):
     """Ports are stopped, started and reset while the generator goes on."""
     nic, stats = generator(directory)
@@ -266,4 +282,5 @@ def full_disk(directory):
 
 
 main(interrupt_mode, busy_mode, sixteen_queues, channels, engines, large_frames, bursts, mode_switches, sleeps_when_quiet,
-     start_and_stop, ports_under_traffic, signals_under_traffic, removal_under_traffic, counts_what_it_drops, full_disk)
+     start_and_stop, keeps_until_start, ports_under_traffic, signals_under_traffic, removal_under_traffic,
+     counts_what_it_drops, full_disk)

@@ -18,6 +18,7 @@ struct watched {
 	int vector;
 	unsigned long polls; /* atomic */
 	long tid;	     /* who polled last; atomic */
+	int budget;	     /* with what budget; atomic */
 };
 
 static int watched_poll(struct napi_struct *n, int budget)
@@ -25,8 +26,10 @@ static int watched_poll(struct napi_struct *n, int budget)
 	struct watched *w = container_of(n, struct watched, n);
 
 	__atomic_store_n(&w->tid, syscall(SYS_gettid), __ATOMIC_RELAXED);
+	__atomic_store_n(&w->budget, budget, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&w->polls, 1, __ATOMIC_RELAXED);
-	napi_complete_done(n, 0);
+	if (budget)
+		napi_complete_done(n, 0);
 	return 0;
 }
 
@@ -258,6 +261,28 @@ static void paused_polls_nothing(void **state)
 	await(polls(&a) > before);
 }
 
+static void held_polls_take_no_packets(void **state)
+{
+	struct lcore_set *set = calloc(1, sizeof(*set) + sizeof(set->napis[0]));
+	unsigned long before;
+
+	assert_non_null(set);
+	ask(&a, UNAPI_POLL_BUSY);
+	set->hold = true;
+	set->napis[set->nr_napis++].napi = &a.n;
+	lcore_give(&lcore, set);
+	before = polls(&a);
+	await(polls(&a) > before + 10);
+	assert_int_equal(__atomic_load_n(&a.budget, __ATOMIC_RELAXED), 0);
+	/* It still sees who wants the instance. */
+	assert_int_equal(napi_disable(&a.n), 0);
+	assert_int_equal(napi_enable(&a.n), 0);
+	give(&a, &b);
+	before = polls(&a);
+	await(polls(&a) > before);
+	assert_int_equal(__atomic_load_n(&a.budget, __ATOMIC_RELAXED), NAPI_POLL_WEIGHT);
+}
+
 static struct sender {
 	struct stream stream;
 	unsigned long calls;
@@ -309,6 +334,7 @@ int main(void)
 		T(disable_takes_a_busy_instance),
 		T(set_without_a_busy_instance_gives_it_back),
 		T(paused_polls_nothing),
+		T(held_polls_take_no_packets),
 		T(senders_are_called_until_taken_away),
 	};
 

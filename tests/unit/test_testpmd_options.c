@@ -57,6 +57,7 @@ static void defaults(void **state)
 	assert_int_equal(opt.poll_mode, UNAPI_MODE_INTERRUPT);
 	assert_ptr_equal(opt.engine, &fwd_io);
 	assert_false(opt.interactive || opt.auto_start || opt.help || opt.version);
+	assert_false(opt.no_flush_rx);
 	assert_null(opt.stats_json);
 }
 
@@ -65,13 +66,14 @@ static void everything(void **state)
 	assert_int_equal(parse("-l 0-1,3 -a 0000:03:00.0 --allow=vfio-user:/tmp/s -- --interactive "
 			       "--forward-mode=macswap --rxq 4 --txq=4 --rxd 256 --txd=1024 --burst 64 "
 			       "--combined 1 --rx-only=2 --tx-only 3 --nb-cores=2 --stats-period 3 "
-			       "--auto-start --poll-mode=busy --stats-json /tmp/j"),
+			       "--auto-start --poll-mode=busy --stats-json /tmp/j --no-flush-rx"),
 			 0);
 	assert_int_equal(opt.nr_cores, 3);
 	assert_int_equal(opt.cores[2], 3);
 	assert_int_equal(opt.nr_devices, 2);
 	assert_string_equal(opt.devices[1], "vfio-user:/tmp/s");
 	assert_true(opt.interactive && opt.auto_start);
+	assert_true(opt.no_flush_rx);
 	assert_ptr_equal(opt.engine, &fwd_macswap);
 	assert_int_equal(opt.rxq, 4);
 	assert_int_equal(opt.txq, 4);
