@@ -20,7 +20,7 @@ GUEST = "guest-2"
 DEFAULT_KERNEL = "linux-image-amd64"
 
 # The tests' own programs that run in the guest.
-PROGRAMS = ("vm-agent", "vm-echo", "vm-vfio")
+PROGRAMS = ("vm-agent", "vm-echo", "vm-vfio", "vm-xdp")
 
 INIT = """#!/bin/sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LD_LIBRARY_PATH={library_path}
@@ -122,10 +122,13 @@ class Initramfs:
         """A file, or a link as a link."""
         source = pathlib.Path(source)
         if source.is_symlink():
-            self.directory(os.path.dirname(path))
-            self.entries[path.strip("/")] = (stat.S_IFLNK | 0o777, os.readlink(source).encode())
+            self.link(os.readlink(source), path)
         else:
             self.add(path, source.read_bytes(), source.stat().st_mode & 0o777)
+
+    def link(self, target, path):
+        self.directory(os.path.dirname(path))
+        self.entries[path.strip("/")] = (stat.S_IFLNK | 0o777, target.encode())
 
     def write(self, path):
         with open(path, "wb") as out:
@@ -179,7 +182,11 @@ def add_installed_tree(image, build, work):
 def add_libraries(image, programs, library_path="", leave_out=None):
     for library in shared_libraries(programs, library_path):
         if not (leave_out and library.startswith(str(leave_out))):
-            image.add(library, pathlib.Path(library).read_bytes())
+            # In its own place, and what it was found as a link: a program that gets it by two names is to see one.
+            real = os.path.realpath(library)
+            image.add(real, pathlib.Path(real).read_bytes())
+            if real != library:
+                image.link(real, library)
 
 
 def newest_kernel():
@@ -189,8 +196,9 @@ def newest_kernel():
     return newest.parent.parent.name if newest else DEFAULT_KERNEL
 
 
-def build(work, build_directory, modules_loaded, modules_at_hand=(), kernel_name=DEFAULT_KERNEL):
-    """Writes the initramfs into work; returns the kernel's path and the initramfs's."""
+def build(work, build_directory, modules_loaded, modules_at_hand=(), kernel_name=DEFAULT_KERNEL, files=()):
+    """Writes the initramfs into work; returns the kernel's path and the initramfs's. Files are this machine's, put into the
+    same places with the libraries that they use."""
     kernel, busybox = unpacked(kernel_name), unpacked("busybox-static")
     modules = Modules(kernel)
     here = pathlib.Path(build_directory) / "tests" / "vm"
@@ -200,10 +208,12 @@ def build(work, build_directory, modules_loaded, modules_at_hand=(), kernel_name
     for program in programs:
         image.copy(program, "/" + program.name.removeprefix("vm-"))
     add_libraries(image, programs)
+    for file in files:
+        image.copy(file, file)
+    add_libraries(image, [file for file in files if is_program(file)])
     image.add("/bin/busybox", next(busybox.glob("**/bin/busybox")).read_bytes())
     for link in ("/bin/sh", "/sbin/modprobe"):
-        image.add(link, b"")
-        image.entries[link.strip("/")] = (stat.S_IFLNK | 0o777, b"/bin/busybox")
+        image.link("/bin/busybox", link)
     needs = modules.closure([name for name in (*modules_loaded, *modules_at_hand) if name.replace("-", "_") in
                              modules.files])
     lines = []

@@ -89,7 +89,8 @@ class Job:
 
 
 class Guest:
-    def __init__(self, nics=1, cpus=2, memory=1024, modules=BOOT_MODULES, at_hand=(), command_line=""):
+    def __init__(self, nics=1, cpus=2, memory=1024, modules=BOOT_MODULES, at_hand=(), command_line="",
+                 files=(), options=()):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="unapi-vm-"))
         atexit.register(self.close)
         self.jobs, self.next_job = {}, 1
@@ -102,7 +103,7 @@ class Guest:
         qemu = image.qemu()
         newest = os.environ.get("UNAPI_VM_KERNEL") == "newest"
         kernel, initramfs = image.build(self.work, build, modules, at_hand,
-                                        image.newest_kernel() if newest else image.DEFAULT_KERNEL)
+                                        image.newest_kernel() if newest else image.DEFAULT_KERNEL, files)
         self.traffic = Traffic(build / "tests" / "vm" / "vm-traffic", wires)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.work / "agent"))
@@ -119,6 +120,7 @@ class Guest:
             command += ["-netdev", f"stream,id=wire{n},server=off,addr.type=unix,addr.path={wire}",
                         "-device", f"pcie-root-port,id=port{n},chassis={n + 1},addr={8 + n:#x}",
                         "-device", f"igb,netdev=wire{n},mac={mac},bus=port{n},romfile="]
+        command += options
         began = time.monotonic()
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                         stdout=open(self.work / "qemu", "wb"), stderr=subprocess.STDOUT)
