@@ -8,13 +8,15 @@
 
 static void mac_rx(struct stream *s, struct unapi_pkt *pkts, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i = next_packet(pkts, i, n)) {
-		struct ether_head *eth = unapi_pkt_data(&pkts[i]);
+	uint8_t addresses[12]; /* in one piece: two stores a packet */
+	bool begins = true;
 
-		if (pkts[i].len < sizeof(*eth))
-			continue;
-		memcpy(eth->dst, s->dst, sizeof(eth->dst));
-		memcpy(eth->src, s->src, sizeof(eth->src));
+	memcpy(addresses, s->dst, 6);
+	memcpy(addresses + 6, s->src, 6);
+	for (unsigned int i = 0; i < n; i++) {
+		if (begins && pkts[i].len >= sizeof(struct ether_head))
+			memcpy(unapi_pkt_data(&pkts[i]), addresses, sizeof(addresses));
+		begins = !(pkts[i].flags & UNAPI_PKT_MORE);
 	}
 	stream_send(s, pkts, n);
 }
