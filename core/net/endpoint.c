@@ -13,25 +13,6 @@
 #define DEFAULT_SIZE 256
 #define MAX_SIZE     (1u << 20)
 
-/* Records were published, or found after all: make the descriptor readable if nobody else has. */
-static void signal_reader(struct unapi_endpoint *e)
-{
-	uint32_t asleep = ENDPOINT_ASLEEP;
-
-	if (__atomic_load_n(&e->reader, __ATOMIC_SEQ_CST) == ENDPOINT_ASLEEP &&
-	    __atomic_compare_exchange_n(&e->reader, &asleep, ENDPOINT_SIGNALLED, false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST))
-		pollable_wake(&e->pollable);
-}
-
-/* As many of the @n records from @first on as are whole packets. */
-static uint32_t whole(const struct unapi_pkt *pkts, uint32_t mask, uint32_t first, uint32_t n)
-{
-	while (n && pkts[(first + n - 1) & mask].flags & UNAPI_PKT_MORE)
-		n--;
-	return n;
-}
-
 static void drop(struct unapi_endpoint *e, const struct unapi_pkt *pkts, unsigned int n)
 {
 	unsigned int i, packets = 0;
@@ -42,91 +23,28 @@ static void drop(struct unapi_endpoint *e, const struct unapi_pkt *pkts, unsigne
 	unapi_pkt_free_bulk(pkts, n);
 }
 
-/* The records that there was room for: whole packets. */
-static uint32_t put(struct unapi_endpoint *e, const struct unapi_pkt *pkts, uint32_t n)
-{
-	uint32_t size = e->mask + 1, tail = e->tail, i;
-
-	if (n > size - (tail - e->head_seen)) {
-		/* acquire: the reader has copied what it took */
-		e->head_seen = __atomic_load_n(&e->head, __ATOMIC_ACQUIRE);
-		if (n > size - (tail - e->head_seen))
-			n = whole(pkts, UINT32_MAX, 0, size - (tail - e->head_seen));
-	}
-	for (i = 0; i < n; i++)
-		e->ring[(tail + i) & e->mask] = pkts[i];
-	return n;
-}
-
 /* The queue's callback: never waits for the reader. */
 static void endpoint_rx(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
 {
 	struct unapi_endpoint *e = arg;
 	const struct napi_struct *napi = unapi_this_napi();
 	unsigned int id = napi ? READ_ONCE(napi->napi_id) : 0;
-	uint32_t taken = put(e, pkts, n);
+	uint32_t taken;
 
 	if (id && id != READ_ONCE(e->pollable.napi_id))
 		WRITE_ONCE(e->pollable.napi_id, id);
-	if (taken) {
-		__atomic_store_n(&e->tail, e->tail + taken, __ATOMIC_SEQ_CST);
-		signal_reader(e);
-	}
+	taken = endpoint_put(e, pkts, n);
 	if (taken < n)
 		drop(e, pkts + taken, n - taken);
 }
 
-/* Up to @n records, whole packets. */
 static int take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t n)
 {
-	uint32_t head = e->head, i;
-	/* acquire: the records */
-	uint32_t there = __atomic_load_n(&e->tail, __ATOMIC_ACQUIRE) - head;
-
-	if (there > n)
-		there = whole(e->ring, e->mask, head, n);
-	else
-		n = there;
-	if (!there && n)
-		return -EMSGSIZE;
-	for (i = 0; i < there; i++)
-		pkts[i] = e->ring[(head + i) & e->mask];
-	/* release: they are copied */
-	if (there)
-		__atomic_store_n(&e->head, head + there, __ATOMIC_RELEASE);
-	return (int)there;
-}
-
-/*
- * The reader is done: the descriptor is to tell of what comes, and of what is left. Called when the queue was
- * found empty, and whenever it was AWAKE.
- */
-static void settle(struct unapi_endpoint *e)
-{
-	uint64_t count;
-
-	switch (__atomic_load_n(&e->reader, __ATOMIC_RELAXED)) {
-	case ENDPOINT_ASLEEP:
-		return;
-	case ENDPOINT_SIGNALLED:
-		/* Whoever said so may not have written yet. Then it stays: it will be readable once more. */
-		if (read(e->pollable.fd, &count, sizeof(count)) < 0)
-			return;
-	}
-	__atomic_store_n(&e->reader, ENDPOINT_ASLEEP, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&e->tail, __ATOMIC_SEQ_CST) != e->head)
-		signal_reader(e);
-}
-
-static int take_and_settle(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t n)
-{
-	int got = take(e, pkts, n);
+	int got = endpoint_take(e, pkts, n);
 
 	if (got < 0)
 		return unapi_fail(-got, "endpoint %d: its first packet has more than %u records",
 				  e->pollable.fd, n);
-	if ((uint32_t)got < n && __atomic_load_n(&e->tail, __ATOMIC_RELAXED) == e->head)
-		settle(e);
 	return got;
 }
 
@@ -142,11 +60,8 @@ static bool loop_end(void *arg, unsigned long start)
 static void busy_loop(struct unapi_endpoint *e, bool once)
 {
 	unsigned int id = READ_ONCE(e->pollable.napi_id), budget = READ_ONCE(e->budget);
-	uint32_t asleep = ENDPOINT_ASLEEP;
 
-	/* Relaxed: it only spares the filler a write, and is answered by settle(). */
-	if (!__atomic_compare_exchange_n(&e->reader, &asleep, ENDPOINT_AWAKE, false, __ATOMIC_RELAXED,
-					 __ATOMIC_RELAXED))
+	if (!endpoint_awake(e))
 		return;
 	/* An instance that is gone has nothing. */
 	napi_busy_loop(id, once ? NULL : loop_end, e, READ_ONCE(e->prefer),
@@ -162,14 +77,14 @@ int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsign
 		return unapi_fail(EINVAL, "endpoint %d: flags 0x%x are not known", e->pollable.fd,
 				  (unsigned int)flags);
 	for (;;) {
-		got = take_and_settle(e, pkts, n);
+		got = take(e, pkts, n);
 		if (got || !n)
 			return got;
 		if (READ_ONCE(e->busy_poll) && READ_ONCE(e->pollable.napi_id) >= NAPI_ID_MIN) {
 			busy_loop(e, !wait);
-			got = take_and_settle(e, pkts, n);
+			got = take(e, pkts, n);
 			if (__atomic_load_n(&e->reader, __ATOMIC_RELAXED) == ENDPOINT_AWAKE)
-				settle(e);
+				endpoint_settle(e);
 			if (got)
 				return got;
 		}
@@ -258,7 +173,7 @@ void endpoint_orphan(struct unapi_endpoint *e)
 	e->rxq->endpoint = NULL;
 	WRITE_ONCE(e->rxq, NULL);
 	pollable_orphan(&e->pollable);
-	signal_reader(e); /* who waits is to see it */
+	endpoint_signal(e); /* who waits is to see it */
 }
 
 int unapi_endpoint_destroy(struct unapi_endpoint *e)

@@ -42,6 +42,22 @@ struct unapi_endpoint {
 	uint8_t prefer;	    /* SO_PREFER_BUSY_POLL */
 };
 
+/*
+ * endpoint_ring.c. The filler's: publish the records that there is room for, whole packets, and see that the
+ * reader learns of them. Their number.
+ */
+uint32_t endpoint_put(struct unapi_endpoint *e, const struct unapi_pkt *pkts, uint32_t n);
+/* The reader's: up to @asked records, whole packets. If they are fewer the descriptor tells of more.
+ * -EMSGSIZE: the first packet has more. */
+int endpoint_take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t asked);
+/* Say that it need not be told, as it will look again; then it takes, and settles. False: it has been told.
+ */
+bool endpoint_awake(struct unapi_endpoint *e);
+/* The reader may sleep: the descriptor is to tell of what comes, and of what is left. */
+void endpoint_settle(struct unapi_endpoint *e);
+/* Make the descriptor readable, if nobody else has. */
+void endpoint_signal(struct unapi_endpoint *e);
+
 /* Its queue is about to go. */
 void endpoint_orphan(struct unapi_endpoint *e);
 

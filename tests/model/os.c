@@ -324,6 +324,8 @@ ssize_t model_os_read(int fd, void *buf, size_t size)
 {
 	struct fd *f = &w.fd[fd - FD_BASE];
 
+	if (!f->readable)
+		return -1;
 	f->readable = false;
 	if (f->has_view)
 		memory_join(&w.fiber[me].view, &f->view);
@@ -336,6 +338,11 @@ int model_os_poll(struct pollfd *p, nfds_t n, int ms)
 	if (me >= 0)
 		stop_for((struct op){.kind = OP_CHOOSE, .operand = 1, .what = "poll", HERE});
 	return w.fd[p->fd - FD_BASE].readable;
+}
+
+bool os_readable(int fd)
+{
+	return w.fd[fd - FD_BASE].readable;
 }
 
 /* For the search */

@@ -142,6 +142,51 @@ void role_send(void *bursts)
 	}
 }
 
+/* Each packet by itself, and not more than there is room for. */
+void role_fill(void *packets)
+{
+	struct unapi_pkt pkt = {0};
+
+	for (uintptr_t i = 0; i < (uintptr_t)packets; i++)
+		dev.filled += endpoint_put(&dev.endpoint, &pkt, 1);
+}
+
+void pollable_wake(struct pollable *p)
+{
+	uint64_t one = 1;
+
+	if (write(p->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* Sleeps until there is an edge, which asks most of the filler. */
+void role_receive(void *batch)
+{
+	struct unapi_pkt pkts[2];
+	struct epoll_event ev;
+	int n;
+
+	for (;;) {
+		n = endpoint_take(&dev.endpoint, pkts, (uint32_t)(uintptr_t)batch);
+		dev.received += (unsigned int)n;
+		if (n < (int)(uintptr_t)batch)
+			epoll_wait(dev.epfd, &ev, 1, -1);
+	}
+}
+
+/* Says that it is awake, once, as if it busy polled. */
+void role_receive_awake(void *batch)
+{
+	struct unapi_pkt pkts[2];
+
+	if (endpoint_awake(&dev.endpoint)) {
+		dev.received += (unsigned int)endpoint_take(&dev.endpoint, pkts, (uint32_t)(uintptr_t)batch);
+		if (__atomic_load_n(&dev.endpoint.reader, __ATOMIC_RELAXED) == ENDPOINT_AWAKE)
+			endpoint_settle(&dev.endpoint);
+	}
+	role_receive(batch);
+}
+
 void driver_timer(struct unapi_timer *t)
 {
 	note_timer();

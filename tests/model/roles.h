@@ -6,6 +6,7 @@
 /* first: the copy with bugs asks which is switched on */
 #include "tests/model/model.h"
 #include "core/napi/internal.h"
+#include "core/net/endpoint.h"
 #include "core/net/netdev.h"
 
 #include <sys/epoll.h>
@@ -31,6 +32,10 @@ struct device {
 	unsigned int to_send; /* the sleeper's */
 	int room, room_ep;    /* what he waits for */
 	int vector;
+	struct unapi_endpoint endpoint;
+	struct unapi_pkt ring[2]; /* its */
+	unsigned int filled, received;
+	int epfd; /* where its reader waits */
 };
 
 /* One for all scenarios. */
@@ -66,10 +71,14 @@ unsigned int driver_room(const struct unapi_txq *q);
 void driver_wake(void *arg, struct unapi_txq *q);
 void role_sleeper(void *packets);
 void role_wire(void *packets);
+void role_fill(void *packets);
+void role_receive(void *batch);
+void role_receive_awake(void *batch);
 
 int os_eventfd(void);
 int os_epoll_create(void);
 int os_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
+bool os_readable(int fd);
 
 /* scenarios.c: not instrumented */
 void device_raise(void);
@@ -97,6 +106,7 @@ struct scenario {
 	bool time;	    /* passes */
 	bool sends;	    /* somebody does; the instance cleans while he sleeps */
 	bool full;	    /* the ring has one slot, and who finds it full sleeps */
+	bool endpoint;	    /* somebody fills it, and somebody reads */
 	bool starves;	    /* its ring is short of a buffer that somebody has */
 	uint8_t surprises;  /* at most so many - 1; 0: any number */
 };

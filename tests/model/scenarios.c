@@ -211,6 +211,21 @@ static void full_queue(void)
 	NAME(dev.to_send, "to_send");
 }
 
+static void endpoint(void)
+{
+	struct unapi_endpoint *e = &dev.endpoint;
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = 1};
+
+	e->ring = dev.ring;
+	e->mask = ARRAY_SIZE(dev.ring) - 1;
+	e->pollable.fd = os_eventfd();
+	dev.epfd = os_epoll_create();
+	os_epoll_ctl(dev.epfd, EPOLL_CTL_ADD, e->pollable.fd, &ev);
+	NAME(e->reader, "reader");
+	NAME(e->head, "head");
+	NAME(e->tail, "tail");
+}
+
 void scenario_set_up(const struct scenario *s)
 {
 	int n = s->two ? 2 : 1;
@@ -234,6 +249,8 @@ void scenario_set_up(const struct scenario *s)
 		transmit_queue();
 	if (s->full)
 		full_queue();
+	if (s->endpoint)
+		endpoint();
 	dev.ch.napi.timer.fn = driver_timer;
 	dev.vector = os_eventfd();
 	unapi_napi_set_irq(&dev.ch.napi, dev.vector, NULL);
@@ -274,6 +291,10 @@ const char *scenario_at_rest(const struct scenario *s, bool busy)
 		return "there is room in the ring, and its producer sleeps";
 	if (s->sends && !s->full && dev.in_flight)
 		return "what was sent is not cleaned";
+	if (s->endpoint && dev.received != dev.filled)
+		return "packets are left in the endpoint, and its reader sleeps";
+	if (s->endpoint && dev.endpoint.reader == ENDPOINT_ASLEEP && os_readable(dev.endpoint.pollable.fd))
+		return "the empty endpoint's descriptor stays readable";
 	if (s->starves && !dev.in_ring)
 		return "the buffer is back, and nobody gives it to the ring";
 	if (dev.answered != dev.asked)
@@ -380,6 +401,10 @@ const struct scenario scenarios[] = {
 	 .sends = true,
 	 .full = true,
 	 LIMIT(2)},
+
+	{"endpoint", {R(fill, 3), R(receive, 2)}, .foreign = true, .endpoint = true},
+	{"endpoint, one by one", {R(fill, 3), R(receive, 1)}, .foreign = true, .endpoint = true},
+	{"endpoint, awake", {R(fill, 2), R(receive_awake, 1)}, .foreign = true, .endpoint = true},
 
 	{"application's loop", {R(application, 0), R(device, 1), R(schedule, 1)}, .foreign = true},
 	{"application's loop, disable",
