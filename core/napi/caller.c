@@ -2,9 +2,15 @@
 /* Poll modes, and caller polling ("pure busy poll"): an application thread owns the instance from begin to
  * end. */
 #include "core/napi/internal.h"
+#include "core/base/lines.h"
 
 #include <errno.h>
 #include <unistd.h>
+
+/* What each poll of an application reads and writes, but for the counters; what others write is elsewhere. */
+ASSERT_ONE_LINE(struct napi_struct, state, poller);
+ASSERT_APART(struct napi_struct, stats, inbox_next);
+ASSERT_APART(struct napi_struct, poller, timer);
 
 bool napi_polled_by_me(const struct napi_struct *n)
 {

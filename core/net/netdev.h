@@ -60,31 +60,35 @@ enum txq_routed {
  * that is awake (or CLEANING): core/net sees to that.
  */
 struct unapi_txq {
+	/* What everyone reads: other instances look at @rest in each of their polls. */
 	unsigned int (*burst)(struct unapi_txq *q, struct unapi_pkt *pkts, unsigned int n);
 	unsigned int (*clean)(struct unapi_txq *q); /* returns the buffers given back */
 	/* Slots that are free; NULL: nobody can be told of room. Whoever owns the ring. */
 	unsigned int (*room)(const struct unapi_txq *q);
-	/* Have the queue's instance scheduled when descriptors have been sent, or not. Any thread; NULL:
-	 * cannot. */
-	void (*route)(struct unapi_txq *q, bool on);
 	struct net_device *dev;
 	struct napi_struct *napi; /* the instance that serves the queue's interrupt */
 	/* The instance whose polls send on it; NULL: an application thread, or none. Under the claim lock. */
 	struct napi_struct *producer;
 	struct unapi_txq *next_produced; /* list of queues that the same instance produces for */
 	uint32_t rest;			 /* enum txq_rest; __atomic only */
+	uint16_t index;
+	bool claimed;
+	bool tx_only; /* its channel only transmits: the cause is always routed (driver, configure) */
+
+	/* What the producer writes in each burst. */
 	struct gate gate; /* the producer is inside while it sends or cleans; open while started */
 	bool asleep; /* the producer's own note that it declared sleep: saves the busy path an atomic load */
-	bool claimed;
-	bool tx_only;	/* its channel only transmits: the cause is always routed (driver, configure) */
 	uint8_t routed; /* enum txq_routed: its cause is, if not 0; the producer's note */
 	bool stopped;	/* a burst came short, and its producer is to be told of room; who owns the ring */
-	/* Whom to tell; set by the producer, read by who owns the ring. */
+	struct unapi_txq_stats stats; /* written by the producer only, relaxed stores */
+
+	/* Whom to tell of room; set by the producer, read by who owns the ring. */
 	unapi_txq_wake_fn wake_fn;
 	void *wake_arg;
 	struct napi_struct *waiter; /* @producer, as it was when it stopped */
-	uint16_t index;
-	struct unapi_txq_stats stats; /* written by the producer only, relaxed stores */
+	/* Have the queue's instance scheduled when descriptors have been sent, or not. Any thread; NULL:
+	 * cannot. */
+	void (*route)(struct unapi_txq *q, bool on);
 };
 
 /*

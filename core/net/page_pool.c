@@ -21,6 +21,7 @@
  * have freed the rest, and if the entry is a new pool's by then, the new pool bears a needless look.
  */
 #include "core/net/pool_impl.h"
+#include "core/base/lines.h"
 #include "core/base/reason.h"
 #include "core/napi/napi.h"
 
@@ -28,6 +29,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What everyone reads, the owner writes, and any thread writes. */
+ASSERT_ONE_LINE(struct page_pool, napi, in_use);
+ASSERT_APART(struct page_pool, spare, cached);
+ASSERT_ONE_LINE(struct page_pool, cached, recycle_cached);
+ASSERT_APART(struct page_pool, recycle_ring_full, flags);
+ASSERT_ONE_LINE(struct page_pool, flags, rings);
 
 struct page_pool page_pools[UNAPI_MAX_POOLS] = {
 	[0 ... UNAPI_MAX_POOLS - 1] = {.lock = PTHREAD_MUTEX_INITIALIZER},

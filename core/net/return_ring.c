@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/net/return_ring.h"
+#include "core/base/lines.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+ASSERT_APART(struct return_ring, tail, head);
+ASSERT_APART(struct return_ring, head, next);
 
 struct returner {
 	struct return_ring *ring[UNAPI_MAX_POOLS];

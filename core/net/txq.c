@@ -38,10 +38,18 @@
  *cleaner.
  */
 #include "core/net/netdev_impl.h"
+#include "core/base/lines.h"
 #include "core/base/clock.h"
 #include "core/base/reason.h"
 
 #include <errno.h>
+
+/* Other instances read one line in each of their polls, the producer writes the next in each of its bursts.
+ */
+ASSERT_ONE_LINE(struct unapi_txq, burst, tx_only);
+ASSERT_APART(struct unapi_txq, rest, gate);
+ASSERT_ONE_LINE(struct unapi_txq, gate, stats.bytes);
+ASSERT_ONE_LINE(struct channel, produced, walk);
 
 /* Guards every queue's claimed and producer, and the writing of the channels' lists of produced queues. */
 static pthread_mutex_t claim_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -8,6 +8,7 @@
  * those of the same instance, which wait for it.
  */
 #include "drivers/common/adv_rx.h"
+#include "core/base/lines.h"
 #include "core/base/clock.h"
 #include "core/base/reason.h"
 
@@ -15,6 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What a poll touches, besides descriptors and records: of the queue, of the ring. */
+ASSERT_ONE_LINE(struct adv_rx_ring, q.pool, q.stats.bytes);
+ASSERT_ONE_LINE(struct adv_rx_ring, poll, ready_least);
 
 /* Buffers are given in bulk of this many, with one tail store: fewer stores, and whole cache lines of
  * descriptors. */

@@ -15,7 +15,8 @@
 struct adv_rx_ring {
 	struct rx_queue q; /* first: what core/net sees */
 
-	int (*poll)(struct adv_rx_ring *r, int budget);
+	/* what each call of @poll works with: one cache line */
+	__cacheline_aligned int (*poll)(struct adv_rx_ring *r, int budget);
 	struct adv_desc *desc;
 	uint32_t *
 		bufs; /* the buffer in each slot: never read back from the ring, which the device can write */

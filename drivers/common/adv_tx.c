@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "drivers/common/adv_tx_fast.h"
+#include "core/base/lines.h"
 #include "core/base/reason.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What a burst touches, besides txq.c's, descriptors and records. */
+ASSERT_ONE_LINE(struct adv_tx_ring, desc, rs_head);
+ASSERT_APART(struct adv_tx_ring, q, desc);
 
 #define NO_BUF	    UINT32_MAX /* a context descriptor's slot */
 

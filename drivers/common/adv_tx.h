@@ -18,7 +18,8 @@
 struct adv_tx_ring {
 	struct unapi_txq q; /* first: what core/net sees */
 
-	struct adv_desc *desc;
+	/* what each burst works with: one cache line, then how to make descriptors */
+	__cacheline_aligned struct adv_desc *desc;
 	uint32_t *bufs; /* the buffer of each slot in flight */
 	uint32_t *rs; /* slots with RS in flight, from @rs_head to @rs_tail, which count on; @rs_mask + 1 long
 		       */
@@ -29,8 +30,8 @@ struct adv_tx_ring {
 	uint32_t max_len; /* bytes of the longest packet the device sends */
 	uint32_t pools_made; /* what page_pools_made was when @how was written: a later pool may have its
 				number */
-	struct adv_put how;  /* for the last buffer's pool */
 	uint32_t rs_tail, rs_mask, rs_head;
+	struct adv_put how;   /* for the last buffer's pool */
 	uint32_t clean;	      /* oldest slot in flight */
 	uint32_t clean_batch; /* clean when so many are */
 	uint32_t since_rs;    /* slots filled since the last RS, inside a burst */

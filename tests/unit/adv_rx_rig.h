@@ -46,9 +46,10 @@ static inline void take(void *arg, struct unapi_pkt *pkts, const struct unapi_rx
 
 static inline struct rig *rig_new(uint32_t buffers, bool mapped, bool meta)
 {
-	struct rig *g = calloc(1, sizeof(*g));
+	struct rig *g = aligned_alloc(_Alignof(struct rig), sizeof(*g)); /* rings begin on a cache line */
 
 	assert_non_null(g);
+	memset(g, 0, sizeof(*g));
 	adv_fake_init(&g->dev, mapped);
 	assert_int_equal(page_pool_create(buffers, -1, NULL, &g->r.q.pool), 0);
 	g->r.q.batch = BATCH;
