@@ -4,13 +4,8 @@
 #include "tests/unit/napi_rig.h"
 #include "core/napi/eventpoll.h"
 
-#include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 
 #define S (50 * T)
 
@@ -119,153 +114,6 @@ static int refused(int rc)
 {
 	assert_int_equal(rc, -1);
 	return errno;
-}
-
-/* Without CAP_NET_ADMIN in effect on this thread; gives back what there was. */
-static struct __user_cap_data_struct cap_drop(void)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3], before;
-
-	assert_int_equal(syscall(SYS_capget, &head, data), 0);
-	before = data[0];
-	data[0].effective &= ~CAP_TO_MASK(CAP_NET_ADMIN);
-	assert_int_equal(syscall(SYS_capset, &head, data), 0);
-	return before;
-}
-
-static void cap_restore(struct __user_cap_data_struct before)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-	assert_int_equal(syscall(SYS_capget, &head, data), 0);
-	data[0] = before;
-	assert_int_equal(syscall(SYS_capset, &head, data), 0);
-}
-
-static void assert_params(uint32_t usecs, uint16_t budget, uint8_t prefer)
-{
-	struct epoll_params p;
-
-	memset(&p, 0xff, sizeof(p));
-	assert_int_equal(unapi_epoll_ioctl(w.epfd, EPIOCGPARAMS, &p), 0);
-	assert_int_equal(p.busy_poll_usecs, usecs);
-	assert_int_equal(p.busy_poll_budget, budget);
-	assert_int_equal(p.prefer_busy_poll, prefer);
-	assert_int_equal(p.__pad, 0);
-}
-
-/* The answers of Linux 7.2.12. */
-static void parameters(void **state)
-{
-	static const struct {
-		struct epoll_params p;
-		int err;
-	} cases[] = {
-		{{2147483647, 64, 1, 0}, 0},
-		{{0, 0, 0, 0}, 0},
-		{{5, 6, 1, 0}, 0},
-		{{2147483648, 0, 0, 0}, EINVAL},
-		{{4294967295, 0, 0, 0}, EINVAL},
-		{{1, 1, 2, 0}, EINVAL},
-		{{1, 1, 255, 0}, EINVAL},
-		{{1, 1, 1, 1}, EINVAL},
-		{{1, 65, 1, 0}, EPERM},
-		{{1, 65535, 1, 0}, EPERM},
-		{{1, 65, 2, 0}, EINVAL},
-		{{2147483648, 65, 0, 0}, EINVAL},
-		{{1, 65, 1, 1}, EINVAL},
-	};
-	struct __user_cap_data_struct caps;
-	struct epoll_params now = {0}, high = {7, 65535, 1, 0};
-	unsigned int i;
-
-	world_open(0, 0);
-	assert_int_equal(EPIOCSPARAMS, 0x40088a01);
-	assert_int_equal(EPIOCGPARAMS, 0x80088a02);
-	assert_params(0, 0, 0);
-	caps = cap_drop();
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct epoll_params p = cases[i].p;
-
-		if (cases[i].err) {
-			assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, &p)), cases[i].err);
-		} else {
-			assert_int_equal(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, &p), 0);
-			now = p;
-		}
-		assert_params(now.busy_poll_usecs, now.busy_poll_budget, now.prefer_busy_poll);
-	}
-	assert_non_null(strstr(unapi_reason(), "__pad"));
-	cap_restore(caps);
-	if (user_net_admin()) {
-		assert_int_equal(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, &high), 0);
-		assert_params(7, 65535, 1);
-	}
-	world_close();
-}
-
-static void bad_pointers_and_descriptors(void **state)
-{
-	struct epoll_params p = {1, 2, 0, 0};
-	char *ro = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *none = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int udp = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
-
-	world_open(0, 0);
-	set_params(1, 2, 0);
-	munmap(none + 4096, 4096);
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, NULL)), EFAULT);
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, EPIOCGPARAMS, NULL)), EFAULT);
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, none + 4096)), EFAULT);
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, none + 4092)), EFAULT);
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, EPIOCGPARAMS, ro)), EFAULT);
-	assert_int_equal(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, ro), 0); /* eight zeroes */
-	assert_params(0, 0, 0);
-
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, _IO(EPOLL_IOC_TYPE, 3), &p)), EINVAL);
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, _IOW(EPOLL_IOC_TYPE, 1, int), &p)), EINVAL);
-	assert_int_equal(unapi_epoll_ioctl(w.epfd, FIONBIO, &on), 0);
-	assert_true(fcntl(w.epfd, F_GETFL) & O_NONBLOCK);
-	assert_int_equal(refused(unapi_epoll_ioctl(udp, EPIOCSPARAMS, &p)), ENOTTY);
-	assert_int_equal(unapi_epoll_ioctl(udp, FIONBIO, &on), 0);
-	close(udp);
-	assert_int_equal(refused(unapi_epoll_ioctl(udp, EPIOCSPARAMS, &p)), EBADF);
-	assert_int_equal(refused(unapi_epoll_ioctl(-1, EPIOCSPARAMS, &p)), EBADF);
-	assert_int_equal(unapi_epoll_close(w.epfd), 0);
-	assert_int_equal(refused(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, &p)), EBADF);
-	assert_int_equal(refused(unapi_epoll_close(w.epfd)), EBADF);
-	w.epfd = -1;
-	munmap(ro, 4096);
-	munmap(none, 4096);
-	world_close();
-}
-
-/* What is no event poll is the kernel's affair. */
-static void others_are_passed_on(void **state)
-{
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = 5}, got[2];
-	struct timespec none = {0}, bad = {0, 1000000000};
-	int epfd = epoll_create1(0), fd = eventfd(1, 0);
-
-	assert_int_equal(unapi_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev), 0);
-	assert_int_equal(refused(unapi_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev)), EEXIST);
-	assert_int_equal(unapi_epoll_wait(epfd, got, 2, 0), 1);
-	assert_int_equal(got[0].data.u64, 5);
-	assert_int_equal(unapi_epoll_pwait2(epfd, got, 2, &none, NULL), 1);
-	assert_int_equal(unapi_epoll_close(epfd), 0);
-	assert_int_equal(refused(unapi_epoll_wait(epfd, got, 2, 0)), EBADF);
-
-	epfd = unapi_epoll_create1(0);
-	assert_int_equal(refused(unapi_epoll_create1(1)), EINVAL);
-	assert_int_equal(refused(unapi_epoll_wait(epfd, got, 0, 0)), EINVAL);
-	assert_int_equal(refused(unapi_epoll_pwait2(epfd, got, 1, &bad, NULL)), EINVAL);
-	assert_int_equal(refused(unapi_epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL)), ENOENT);
-	assert_int_equal(refused(unapi_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, NULL)), EFAULT);
-	close(fd);
-	assert_int_equal(refused(unapi_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev)), EBADF);
-	assert_int_equal(unapi_epoll_close(epfd), 0);
 }
 
 /* Ordinary descriptors, added by either call. */
@@ -787,9 +635,6 @@ static void not_from_a_poll(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parameters),
-		cmocka_unit_test(bad_pointers_and_descriptors),
-		cmocka_unit_test(others_are_passed_on),
 		cmocka_unit_test(ordinary_descriptors),
 		cmocka_unit_test(contexts_are_run),
 		cmocka_unit_test(who_adopts),
