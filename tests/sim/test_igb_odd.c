@@ -61,7 +61,6 @@ static void accounted(const char *options, unsigned int queues, unsigned int cou
 static void test_hostile_lengths(void **state)
 {
 	accounted(",hostile-len=100", 1, 20000, 200, 200);
-	accounted(",hostile-len=7", 1, 1000, 142, 142);
 }
 
 /* Each queue by itself; and several of them on one instance. */
@@ -137,13 +136,63 @@ static void test_flood(void **state)
 	json_decref(o);
 }
 
+/* The pool runs dry, traffic ends, and then another thread returns everything: the ring fills without an
+ * interrupt, and works. */
+static struct unapi_pkt kept[512];
+static uint32_t nr_kept; /* atomic */
+
+static void keep(void *arg, struct unapi_pkt *pkts, const struct unapi_rx_meta *meta, unsigned int n)
+{
+	uint32_t at = __atomic_load_n(&nr_kept, __ATOMIC_RELAXED);
+
+	assert_true(at + n <= ARRAY_SIZE(kept));
+	memcpy(kept + at, pkts, n * sizeof(*pkts));
+	__atomic_store_n(&nr_kept, at + n, __ATOMIC_RELEASE);
+}
+
+static void test_starved_in_silence(void **state)
+{
+	uint64_t until = unapi_clock_ns() + TIME_LIMIT;
+	struct unapi_page_pool_info info;
+	struct unapi_napi_stats before, after;
+	struct unapi_rxq_stats st;
+	struct rig r;
+
+	open_dev(&r, ",wire=gen:lossy:rate=20000:count=2000");
+	configure(&r, &(struct unapi_dev_conf){.rxq = 1, .rxd = 64, .txd = 64, .pool_extra = 8});
+	ok(unapi_dev_set_rx(r.dev, 0, keep, NULL));
+	ok(unapi_context_start(r.ctx, -1));
+	r.threaded = true;
+	ok(unapi_dev_start(r.dev));
+	run_until(&r, "drained", 1);
+	unapi_page_pool_get_info(unapi_dev_rxq_pool(r.dev, 0), &info);
+	assert_int_equal(__atomic_load_n(&nr_kept, __ATOMIC_ACQUIRE), info.buffers);
+	ok(unapi_dev_get_rxq_stats(r.dev, 0, &st));
+	assert_true(st.alloc_fail > 0);
+	unapi_napi_get_stats(unapi_dev_napi(r.dev, 0), &before);
+
+	unapi_pkt_free_bulk(kept, info.buffers);
+	do {
+		assert_true(unapi_clock_ns() < until);
+		run(&r, 1);
+		unapi_page_pool_get_info(unapi_dev_rxq_pool(r.dev, 0), &info);
+	} while (info.inflight != 63);
+	unapi_napi_get_stats(unapi_dev_napi(r.dev, 0), &after);
+	assert_int_equal(after.irqs, before.irqs);
+	ok(unapi_dev_stop(r.dev));
+	ok(unapi_context_stop(r.ctx));
+	r.threaded = false;
+	json_decref(down(&r));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hostile_lengths),	 cmocka_unit_test(test_several_queues),
-		cmocka_unit_test(test_shared_doorbells), cmocka_unit_test(test_rewritten_descriptors),
-		cmocka_unit_test(test_torn_write_back),	 cmocka_unit_test(test_all_at_once),
-		cmocka_unit_test(test_lost_interrupts),	 cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_hostile_lengths),	   cmocka_unit_test(test_several_queues),
+		cmocka_unit_test(test_shared_doorbells),   cmocka_unit_test(test_rewritten_descriptors),
+		cmocka_unit_test(test_torn_write_back),	   cmocka_unit_test(test_all_at_once),
+		cmocka_unit_test(test_lost_interrupts),	   cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_starved_in_silence),
 	};
 
 	unapi_set_log(note_log, NULL);
