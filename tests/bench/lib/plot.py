@@ -80,9 +80,9 @@ def ablation(rows, _):
 
 def modes(rows, _):
     loads = list(dict.fromkeys(row["load_percent"] for row in rows))
-    return (head(720, 420) + 'set xlabel "load"\nset ylabel "CPU of the driver, %"\nset key top left\n'
+    return (head(720, 420) + 'set xlabel "load"\nset ylabel "CPU of the driver, %"\nset key above\n'
             f'set xrange [-0.3:{len(loads) - 0.7}]\nset yrange [0:*]\nset xtics ('
-            + ", ".join(f'"{load} %" {i}' for i, load in enumerate(loads)) + ")\n"
+            + ", ".join(f'"{load} %%" {i}' for i, load in enumerate(loads)) + ")\n"
             + lines(rows, "mode", lambda row: loads.index(row["load_percent"]), lambda row: row["cpu_percent"]))
 
 
@@ -92,7 +92,7 @@ def growth(rows, _):
     many = [{"what": what, "n": row["instances"], "insn": row[key]} for row in of(rows, "growth-instances")
             for what, key in (("all scheduled together", "insn_each_scheduled_together"), ("one, the others idle", "insn_one_beside_idle"))]
     queues = [{"what": "interrupts", **row} for row in of(rows, "growth-queues")]
-    return (head(1200, 380) + "set multiplot layout 1,3\nset yrange [0:*]\nset logscale x 2\nset key bottom right\n"
+    return (head(1200, 380) + "set multiplot layout 1,3\nset yrange [0:*]\nset logscale x 2\nset key above maxcols 2\n"
             'set xlabel "instances"\nset ylabel "instructions, schedule to complete"\nset xtics (1, 4, 16, 64, 256, 1024)\n'
             + lines(many, "what", lambda row: row["n"], lambda row: row["insn"])
             + 'set xlabel "queues"\nset ylabel "CPU a forwarded packet, ns"\nset xtics (1, 2, 4, 8, 16)\n'
