@@ -22,10 +22,10 @@ static inline void hist_add(struct hist *h, uint64_t v)
 		h->max = v;
 }
 
-/* The value that a fraction of @percent / 100 does not exceed; 0 when empty. */
-static inline uint64_t hist_quantile(const struct hist *h, unsigned int percent)
+/* The value that a fraction of @permille / 1000 does not exceed; 0 when empty. */
+static inline uint64_t hist_quantile(const struct hist *h, unsigned int permille)
 {
-	uint64_t want = (h->count * percent + 99) / 100, seen = 0;
+	uint64_t want = (h->count * permille + 999) / 1000, seen = 0;
 
 	for (unsigned int i = 0; i < HIST_BUCKETS && want; i++) {
 		seen += h->bucket[i];

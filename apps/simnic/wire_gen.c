@@ -499,10 +499,11 @@ void gen_json(const struct wire *w, FILE *f)
 		", \"lost\": %" PRIu64 ", \"dup\": %" PRIu64 ", \"reorder\": %" PRIu64
 		", \"corrupt\": %" PRIu64 ", \"foreign\": %" PRIu64 ", \"overrun\": %" PRIu64
 		", \"outstanding\": %" PRIu64 ", \"stall_ns\": %" PRIu64 ", \"latency_count\": %" PRIu64
-		", \"p50_ns\": %" PRIu64 ", \"p99_ns\": %" PRIu64 ", \"max_ns\": %" PRIu64 ", ",
+		", \"p50_ns\": %" PRIu64 ", \"p99_ns\": %" PRIu64 ", \"p999_ns\": %" PRIu64
+		", \"max_ns\": %" PRIu64 ", ",
 		g->phase, g->finished ? "true" : "false", g->nr_flows, g->tx, g->rx, g->lost, g->dup,
 		g->reorder, g->corrupt, g->foreign, g->overrun, g->outstanding, g->stall_ns, h->count,
-		hist_quantile(h, 50), hist_quantile(h, 99), h->max);
+		hist_quantile(h, 500), hist_quantile(h, 990), hist_quantile(h, 999), h->max);
 }
 
 const struct wire_ops wire_gen = {.name = "gen",

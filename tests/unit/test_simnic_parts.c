@@ -164,13 +164,15 @@ static void histogram(void **state)
 	static struct hist h;
 	uint64_t q;
 
-	assert_int_equal(hist_quantile(&h, 50), 0);
+	assert_int_equal(hist_quantile(&h, 500), 0);
 	for (uint64_t v = 1; v <= 100000; v++)
 		hist_add(&h, v);
-	q = hist_quantile(&h, 50);
+	q = hist_quantile(&h, 500);
 	assert_true(q >= 50000 && q <= 50000 * 33 / 32);
-	q = hist_quantile(&h, 99);
+	q = hist_quantile(&h, 990);
 	assert_true(q >= 99000 && q <= 99000 * 33 / 32);
+	q = hist_quantile(&h, 999);
+	assert_true(q >= 99900 && q <= 99900 * 33 / 32);
 	assert_int_equal(h.max, 100000);
 	hist_add(&h, UINT64_MAX); /* the last bucket is inside */
 	assert_int_equal(h.bucket[HIST_BUCKETS - 1], 1);
