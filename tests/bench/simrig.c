@@ -68,10 +68,19 @@ void simrig_up(struct simrig *r, const char *options, unsigned int queues)
 		simrig_check(unapi_dev_set_rx(r->dev, i, forward, q), "set_rx");
 	}
 	simrig_check(unapi_context_set_poller(r->ctx, true), "poller");
+	simrig_check(unapi_context_set_event_poller(r->ctx, true), "event poller");
 	simrig_check(unapi_dev_start(r->dev), "start");
 }
 
 enum { IDLE, WAITING, POLLING };
+
+/* As an event loop's wait with busy polling; who finds nothing is left to its timer and its interrupt. */
+static int wait_for(struct simrig_queue *q)
+{
+	if (!q->quiet)
+		q->quiet = unapi_mode_wait(q->napi, READ_ONCE(q->rig->wait_ns)) <= 0;
+	return q->quiet ? IDLE : POLLING;
+}
 
 /* What this thread has to do. Queues that share an instance have it polled by the first. */
 static int poll_mine(struct simrig *r)
@@ -81,6 +90,11 @@ static int poll_mine(struct simrig *r)
 	for (unsigned int i = 0; i < r->queues; i++) {
 		struct simrig_queue *q = &r->q[i];
 
+		if (!q->mine && unapi_mode_wants_wait(q->napi)) {
+			if (wait_for(q) == POLLING)
+				has = POLLING;
+			continue;
+		}
 		if (!q->mine && unapi_napi_wants_poll(q->napi)) {
 			q->mine = unapi_napi_poll_begin(q->napi) == 0;
 			if (!q->mine && has == IDLE)
@@ -94,19 +108,33 @@ static int poll_mine(struct simrig *r)
 	return has;
 }
 
+static void rest(struct simrig *r)
+{
+	uint64_t ns = READ_ONCE(r->rest_ns);
+
+	if (unlikely(ns)) {
+		unapi_clock_sleep(ns);
+		WRITE_ONCE(r->rest_ns, 0);
+	}
+}
+
 /* Whoever changes a mode wakes the context. */
 void simrig_run(struct simrig *r)
 {
 	unsigned int turn = 0;
 
 	while (!__atomic_load_n(&r->end, __ATOMIC_ACQUIRE)) {
-		int has = poll_mine(r), rc;
+		int has, rc;
 
+		rest(r);
+		has = poll_mine(r);
 		if (has == POLLING && ++turn % TURNS)
 			continue;
 		rc = unapi_context_run(r->ctx, has == POLLING ? 0 : has == WAITING ? RETRY_NS : -1);
 		if (rc != -EINTR && rc != -EBUSY)
 			simrig_check(rc, "run");
+		for (unsigned int i = 0; rc > 0 && i < r->queues; i++)
+			r->q[i].quiet = false;
 	}
 }
 
@@ -114,6 +142,14 @@ void simrig_end(struct simrig *r)
 {
 	__atomic_store_n(&r->end, true, __ATOMIC_RELEASE);
 	unapi_context_wake(r->ctx);
+}
+
+void simrig_rest(struct simrig *r, uint64_t ns)
+{
+	WRITE_ONCE(r->rest_ns, ns);
+	unapi_context_wake(r->ctx);
+	while (READ_ONCE(r->rest_ns))
+		unapi_clock_sleep(NSEC_PER_MSEC);
 }
 
 void simrig_poll_by(struct simrig_queue *q, enum simrig_mode mode, uint32_t defer, uint64_t timeout_ns)
@@ -142,9 +178,9 @@ uint64_t simrig_packets(const struct simrig *r)
 	return sum;
 }
 
-bool simrig_figures(const struct simrig *r, struct simrig_figures *f)
+static bool read_figures(const char *path, struct simrig_figures *f)
 {
-	json_t *o = json_load_file(r->stats, 0, NULL);
+	json_t *o = json_load_file(path, 0, NULL);
 	const char *fault = NULL, *misuse = NULL;
 
 	memset(f, 0, sizeof(*f));
@@ -152,20 +188,43 @@ bool simrig_figures(const struct simrig *r, struct simrig_figures *f)
 		return false;
 	if (json_unpack(o,
 			"{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			"s:I, s:I, "
+			"s:I, s:I, s:I, "
 			"s:s, s:s}",
 			"drained", &f->drained, "final", &f->final, "pid", &f->pid, "tx", &f->tx, "rx",
 			&f->rx, "lost", &f->lost, "overrun", &f->overrun, "dup", &f->dup, "reorder",
 			&f->reorder, "corrupt", &f->corrupt, "foreign", &f->foreign, "rx_dropped",
 			&f->rx_dropped, "dma_faults", &f->dma_faults, "driver_errors", &f->driver_errors,
 			"model_cpu_ns", &f->model_cpu_ns, "now_ns", &f->now_ns, "p50_ns", &f->p50_ns,
-			"p99_ns", &f->p99_ns, "last_dma_fault", &fault, "last_driver_error", &misuse)) {
-		fprintf(stderr, "%s: not what the simulated NIC used to write\n", r->stats);
+			"p99_ns", &f->p99_ns, "p999_ns", &f->p999_ns, "last_dma_fault", &fault,
+			"last_driver_error", &misuse)) {
+		fprintf(stderr, "%s: not what the simulated NIC used to write\n", path);
 		exit(1);
 	}
 	snprintf(f->complaint, sizeof(f->complaint), "%s%s", fault, misuse);
 	json_decref(o);
 	return true;
+}
+
+bool simrig_figures(const struct simrig *r, struct simrig_figures *f)
+{
+	return read_figures(r->stats, f);
+}
+
+void simrig_phase(const struct simrig *r, int pid, unsigned int n, struct simrig_figures *f)
+{
+	uint64_t until = unapi_clock_ns() + 10 * NSEC_PER_SEC;
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s.%u", r->stats, n);
+	kill(pid, SIGUSR1);
+	while (!read_figures(path, f)) {
+		if (unapi_clock_ns() > until) {
+			fprintf(stderr, "the simulated NIC did not end its phase %u\n", n);
+			exit(1);
+		}
+		unapi_clock_sleep(NSEC_PER_MSEC);
+	}
+	unlink(path);
 }
 
 unsigned int simrig_down(struct simrig *r, struct simrig_figures *last)
@@ -182,6 +241,7 @@ unsigned int simrig_down(struct simrig *r, struct simrig_figures *last)
 		missing += info.inflight;
 	}
 	unapi_context_set_poller(r->ctx, false);
+	unapi_context_set_event_poller(r->ctx, false);
 	unapi_dev_close(r->dev);
 	unapi_context_destroy(r->ctx);
 	if (!simrig_figures(r, last) || !last->final) {

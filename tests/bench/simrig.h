@@ -31,6 +31,7 @@ struct simrig_queue {
 	struct unapi_txq *txq;
 	enum simrig_mode mode; /* as was asked for; control thread */
 	bool mine;	       /* the application thread polls it */
+	bool quiet;	       /* the last wait for it found nothing, and the context nothing since */
 	uint64_t packets;      /* forwarded; written by whoever polls */
 	uint64_t dropped;      /* did not fit into the transmit ring */
 };
@@ -41,7 +42,9 @@ struct simrig {
 	unsigned int queues;
 	unsigned int
 		work; /* multiplications that the application spends on each packet; set after simrig_up() */
-	bool end;     /* the application thread is to leave simrig_run(); simrig_end() sets it */
+	uint64_t wait_ns; /* how long the application busy polls in a wait, in modes that have one */
+	uint64_t rest_ns; /* the application thread is to sleep so long, once; simrig_rest() */
+	bool end;	  /* the application thread is to leave simrig_run(); simrig_end() sets it */
 	char stats[64];
 	struct simrig_queue q[SIMRIG_QUEUES];
 };
@@ -52,7 +55,7 @@ struct simrig_figures {
 	long long pid;
 	long long tx, rx, lost, overrun, dup, reorder, corrupt, foreign, rx_dropped, dma_faults,
 		driver_errors;
-	long long model_cpu_ns, now_ns, p50_ns, p99_ns;
+	long long model_cpu_ns, now_ns, p50_ns, p99_ns, p999_ns;
 	char complaint[200];
 };
 
@@ -61,11 +64,15 @@ void simrig_up(struct simrig *r, const char *options, unsigned int queues);
 /* The application thread: until simrig_end(). */
 void simrig_run(struct simrig *r);
 void simrig_end(struct simrig *r);
+/* Keep the application thread from everything for a while. */
+void simrig_rest(struct simrig *r, uint64_t ns);
 /* Control thread, while the application thread runs. */
 void simrig_poll_by(struct simrig_queue *q, enum simrig_mode mode, uint32_t defer, uint64_t timeout_ns);
 uint64_t simrig_packets(const struct simrig *r);
 /* What the model last wrote: false if it has not written anything yet. */
 bool simrig_figures(const struct simrig *r, struct simrig_figures *f);
+/* End the model's phase, the @n-th, and take what it says of it. */
+void simrig_phase(const struct simrig *r, int pid, unsigned int n, struct simrig_figures *f);
 /* Back to interrupts, stop, close: after simrig_run() returned. Returns the buffers that were missing, and
  * the model's last figures. */
 unsigned int simrig_down(struct simrig *r, struct simrig_figures *last);

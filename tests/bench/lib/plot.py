@@ -7,7 +7,7 @@ import subprocess
 
 from lib.common import fail
 
-COLOURS = ("#1f5fa8", "#d1701c", "#2f8f4e", "#b03a48", "#7a54a8")
+COLOURS = ("#1f5fa8", "#d1701c", "#2f8f4e", "#b03a48", "#7a54a8", "#1aa3a3", "#c2479b", "#303030")
 GREY, DARK, BLUE, LIGHT = "#b8b8b8", "#707070", "#1f5fa8", "#8db4dc"
 MODE_NAMES = {"caller": "busy (application)", "threaded-busy": "busy (thread)"}
 
@@ -86,6 +86,15 @@ def modes(rows, _):
             + lines(rows, "mode", lambda row: loads.index(row["load_percent"]), lambda row: row["cpu_percent"]))
 
 
+def latency(rows, _):
+    load, low = lambda row: row["load_percent"], min(row["p99_us"] for row in rows)
+    return (head(1100, 440) + 'set multiplot layout 1,2\nset xlabel "load, % of capacity"\nset xrange [0:102]\nset key top left\n'
+            f'set ylabel "99th percentile of latency, us"\nset logscale y\nset yrange [{0.6 * low:.0f}:*]\n'
+            + lines(rows, "mode", load, lambda row: row["p99_us"])
+            + 'set ylabel "CPU of the driver, %"\nunset logscale y\nset yrange [0:105]\nset key bottom right\n'
+            + lines(rows, "mode", load, lambda row: row["cpu_percent"]) + "unset multiplot\n")
+
+
 def growth(rows, _):
     pools = [{"who": f"{what}, {row['returned_by']}", "buffers": row["buffers"], "insn": row[f"insn_{what}"]}
              for what in ("take", "give") for row in of(rows, "growth-pool")]
@@ -102,7 +111,7 @@ def growth(rows, _):
             + lines(pools, "who", lambda row: row["buffers"], lambda row: row["insn"]) + "unset multiplot\n")
 
 
-PLOTS = {"overload": overload, "ring-replay": ring_replay, "ablation": ablation, "modes": modes, "growth": growth}
+PLOTS = {"overload": overload, "ring-replay": ring_replay, "ablation": ablation, "modes": modes, "growth": growth, "latency": latency}
 
 
 def read(path):
