@@ -205,7 +205,8 @@ static inline bool block_changed(const struct igb *d, uint32_t block)
 
 /* Words of the shared pages change under the model's feet: each is compared with what it last knew. The tail
  * is loaded first (acquire: with it come all stores before it) and acted on last, after what the client
- * stored before it.
+ * stored before it; only when the queue is found turned off the tail comes before, as the client stored it
+ * then.
  */
 static void scan_block(struct igb *d, uint32_t block)
 {
@@ -222,6 +223,14 @@ static void scan_block(struct igb *d, uint32_t block)
 		if (likely(val == d->seen[reg / 4]))
 			continue;
 		ring_reg_of(reg, &r);
+		if (order[i] == E1000_Q_DCTL && !(val & E1000_RXDCTL_QUEUE_ENABLE)) {
+			struct ring_reg at = {r.rx, r.queue, E1000_Q_TAIL};
+
+			tail = __atomic_load_n(&d->reg[(block + E1000_Q_TAIL) / 4], __ATOMIC_ACQUIRE);
+			if (tail != d->seen[(block + E1000_Q_TAIL) / 4])
+				write_ring(d, &at, tail);
+			tail_new = false;
+		}
 		write_ring(d, &r, val);
 	}
 	if (tail_new) {
