@@ -46,8 +46,10 @@ def shape(name, queues, options, expected):
                 check((napi["work"] > 0) == bool(napi["rx_queues"]), f"only who receives has packets: {napi}")
                 check(napi["completions"] > 0, f"it completes: {napi}")
                 taken = busy[i]["interrupts"] - quiet[i]["interrupts"]
-                # Of those that fire, busy poll takes only what comes before its first look at them masks the vector.
-                check(taken > 10 if mode == "interrupt" else taken <= 5, f"{taken} interrupts of vector {i + 1}, {mode}")
+                # Of those that fire, busy poll takes only what comes before its first look at them masks the vector. By
+                # interrupts there may be few too: traffic that does not cease is polled on.
+                check(taken > 2 if mode == "interrupt" else taken <= 5, f"{taken} interrupts of vector {i + 1}, {mode}")
+                check((napi["handovers"] > 0) == (mode == "busy"), f"an application had it in busy mode, and let go: {napi}")
                 check(after[i + 1] - before[i + 1] >= taken, f"its own vector's: {before} -> {after}")
             check(sum(n["work"] for n in port["napis"]) >= report["received"] + more["received"], "all by these instances")
 
