@@ -120,6 +120,8 @@ def read(path):
 
 
 def keep(directory, name, rows):
+    if name not in PLOTS:
+        return
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, f"{name}.jsonl"), "w") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
