@@ -33,7 +33,8 @@ static void give_up(struct ep_context *ec)
 {
 	if (!ec->adopted)
 		return;
-	epoll_ctl(ec->ep->epfd, EPOLL_CTL_DEL, ec->ctx->epfd, NULL);
+	if (ep_is_open(ec->ep)) /* otherwise the number may be another's */
+		epoll_ctl(ec->ep->epfd, EPOLL_CTL_DEL, ec->ctx->epfd, NULL);
 	ec->adopted = false;
 	WRITE_ONCE(ec->ep->nr_adopted, ec->ep->nr_adopted - 1);
 }
@@ -50,14 +51,14 @@ static void adopt_again(struct unapi_context *c)
 	list_for_each_entry (ec, &ep_all_contexts, all) {
 		if (ec->ctx != c)
 			continue;
-		if (thread)
+		if (thread || !ep_is_open(ec->ep))
 			give_up(ec);
 		else if (ec->adopted)
 			return;
 		else if (!first)
 			first = ec;
 	}
-	if (first && !thread)
+	if (first)
 		adopt(first);
 }
 

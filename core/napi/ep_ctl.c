@@ -3,6 +3,8 @@
 #include "core/napi/ep_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,11 +26,73 @@ struct eventpoll *ep_get(int epfd)
 	return ep;
 }
 
+/* Under ep_lock. */
+static void put(struct eventpoll *ep)
+{
+	if (!--ep->waiters && ep->lost)
+		free(ep);
+}
+
 void ep_put(struct eventpoll *ep)
 {
 	pthread_mutex_lock(&ep_lock);
-	ep->waiters--;
+	put(ep);
 	pthread_mutex_unlock(&ep_lock);
+}
+
+/*
+ * A mark that stays with the open file, whatever becomes of the number: the signal that would tell of input,
+ * which epoll descriptors never send. Another file has it at most if somebody asked for this very signal.
+ */
+static int mark(int epfd)
+{
+	return fcntl(epfd, F_SETSIG, SIGRTMAX) ? -errno : 0;
+}
+
+bool ep_is_open(const struct eventpoll *ep)
+{
+	return fcntl(ep->epfd, F_GETSIG) == SIGRTMAX;
+}
+
+void ep_lose(struct eventpoll *ep)
+{
+	fd_table_clear(ep->epfd);
+	ep->lost = true;
+	ep->waiters++;
+	while (!list_empty(&ep->items))
+		ep_forget_item(list_first_entry(&ep->items, struct ep_item, in_ep));
+	put(ep);
+}
+
+void ep_lose_number(int fd)
+{
+	struct eventpoll *ep = fd_table_get(fd, FD_EVENTPOLL);
+
+	if (ep)
+		ep_lose(ep);
+}
+
+/* The event poll that has this descriptor, if it has not been closed behind our back. Under ep_lock. */
+static struct eventpoll *find_open(int epfd)
+{
+	struct eventpoll *ep = fd_table_get(epfd, FD_EVENTPOLL);
+
+	if (!ep || ep_is_open(ep))
+		return ep;
+	ep_lose(ep);
+	return NULL;
+}
+
+struct eventpoll *ep_get_open(int epfd)
+{
+	struct eventpoll *ep;
+
+	pthread_mutex_lock(&ep_lock);
+	ep = find_open(epfd);
+	if (ep)
+		ep->waiters++;
+	pthread_mutex_unlock(&ep_lock);
+	return ep;
 }
 
 int unapi_epoll_create1(int flags)
@@ -47,7 +111,10 @@ int unapi_epoll_create1(int flags)
 		return failed(rc);
 	}
 	pthread_mutex_lock(&ep_lock);
-	rc = fd_table_set(ep->epfd, FD_EVENTPOLL, ep);
+	ep_lose_number(ep->epfd);
+	rc = mark(ep->epfd);
+	if (!rc)
+		rc = fd_table_set(ep->epfd, FD_EVENTPOLL, ep);
 	pthread_mutex_unlock(&ep_lock);
 	if (rc) {
 		close(ep->epfd);
@@ -76,7 +143,7 @@ int unapi_epoll_close(int epfd)
 	bool busy;
 
 	pthread_mutex_lock(&ep_lock);
-	ep = fd_table_get(epfd, FD_EVENTPOLL);
+	ep = find_open(epfd);
 	busy = ep && ep->waiters;
 	if (ep && !busy)
 		fd_table_clear(epfd); /* nobody gets in any more */
@@ -164,7 +231,7 @@ int unapi_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 
 	pthread_mutex_lock(&ep_lock);
 	err = epoll_ctl(epfd, op, fd, event) ? errno : 0;
-	ep = fd_table_get(epfd, FD_EVENTPOLL);
+	ep = find_open(epfd);
 	p = fd_table_get(fd, FD_POLLABLE);
 	if (!err && ep && p) {
 		rc = ctl_pollable(ep, op, p);

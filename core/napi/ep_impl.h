@@ -9,6 +9,7 @@
 struct eventpoll {
 	int epfd;
 	int waiters;			  /* threads in its calls; guarded by ep_lock */
+	bool lost;			  /* its descriptor was closed behind our back; guarded by ep_lock */
 	int nr_adopted;			  /* of @contexts, those that it runs; read without the lock */
 	struct list_head contexts, items; /* guarded by ep_lock */
 	/* Set by whoever wakes one of its endpoints, cleared before the descriptor is looked at; relaxed: who
@@ -57,8 +58,16 @@ void fd_table_clear(int fd);
 /* The event poll behind a descriptor, which stays until ep_put(); NULL none. */
 struct eventpoll *ep_get(int epfd);
 void ep_put(struct eventpoll *ep);
+/* The same, if its descriptor was not closed by close(2), which may have given the number to another. A
+ * system call more, so not for waits: those find a closed one, too, and to wait for another is no harm. */
+struct eventpoll *ep_get_open(int epfd);
 
 /* ep_ctl.c; under ep_lock */
+bool ep_is_open(const struct eventpoll *ep);
+/* It is not: forget it, with all that it has. May drop the lock for a while. */
+void ep_lose(struct eventpoll *ep);
+/* A new descriptor has this number: whatever event poll had it is closed. */
+void ep_lose_number(int fd);
 void ep_forget_item(struct ep_item *it); /* may drop the lock for a while */
 /* The instance that the pollable heard of last is the one to busy poll (ep_set_busy_poll_napi_id()). */
 void ep_heard_of(struct eventpoll *ep, const struct pollable *p);

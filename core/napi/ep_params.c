@@ -92,7 +92,7 @@ static int get_params(const struct eventpoll *ep, void *argp)
 
 int unapi_epoll_ioctl(int fd, unsigned long request, void *argp)
 {
-	struct eventpoll *ep = ep_get(fd);
+	struct eventpoll *ep = ep_get_open(fd);
 	int rc;
 
 	if (!ep)

@@ -14,6 +14,7 @@ int pollable_add(struct pollable *p)
 	INIT_LIST_HEAD(&p->items);
 	p->nr_items = 0;
 	pthread_mutex_lock(&ep_lock);
+	ep_lose_number(p->fd);
 	rc = fd_table_set(p->fd, FD_POLLABLE, p);
 	pthread_mutex_unlock(&ep_lock);
 	return rc;

@@ -41,7 +41,14 @@ struct epoll_params {
 #define EPIOCGPARAMS   _IOR(EPOLL_IOC_TYPE, 0x02, struct epoll_params)
 #endif
 
-/** unapi_epoll_create1() - epoll_create1(2), and its errors. To be closed by unapi_epoll_close() */
+/**
+ * unapi_epoll_create1() - epoll_create1(2), and its errors. Any thread
+ *
+ * To be closed by unapi_epoll_close(). Of close(2) nobody is told: what the event poll has adopted goes to
+ * the next one only when one that is open comes to the same context, and a suspension ends by its timer.
+ * These calls know an event poll by this number: a dup(2) of it is good for watching only. A child of fork(2)
+ * may close it by close(2), and do nothing else with it.
+ */
 UNAPI_API int unapi_epoll_create1(int flags);
 
 /**

@@ -220,6 +220,56 @@ static void who_adopts(void **state)
 	world_close();
 }
 
+/* Closed by close(2), which tells nobody: the next event poll takes over, whatever has the number by then. */
+static void closed_behind_our_back(void **state)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = 9}, got[2];
+	struct epoll_params params = {1, 2, 1, 0};
+	int lost, second;
+
+	world_open(0, 0);
+	lost = w.epfd;
+	close(lost);
+	assert_int_equal(epoll_create1(0), lost);
+	/* the number is an ordinary epoll's, in which the application watches the context by itself */
+	assert_int_equal(epoll_ctl(lost, EPOLL_CTL_ADD, unapi_context_fd(w.r.c), &ev), 0);
+	second = unapi_epoll_create1(0);
+	add_to(second, &w.p, 77);
+	rig_event(&w.r, 1);
+	assert_int_equal(epoll_wait(lost, got, 2, 0), 1);
+	assert_int_equal(got[0].data.u64, 9);
+	assert_true(fd_readable(second));
+	w.epfd = second;
+	assert_int_equal(wait_ms(0), 1);
+	receive();
+	assert_int_equal(unapi_epoll_ctl(lost, EPOLL_CTL_DEL, w.p.fd, NULL), -1);
+	assert_int_equal(unapi_epoll_ioctl(second, EPIOCSPARAMS, &params), 0);
+	close(lost);
+	/* a number of which nothing was heard since, given to an event poll, and to an endpoint */
+	close(second);
+	w.epfd = unapi_epoll_create1(0);
+	assert_int_equal(w.epfd, lost);
+	assert_int_equal(unapi_epoll_create1(0), second);
+	assert_int_equal(unapi_epoll_ioctl(second, EPIOCGPARAMS, &params), 0);
+	assert_int_equal(params.busy_poll_usecs + params.prefer_busy_poll, 0);
+	add_to(second, &w.p, 77);
+	pollable_del(&w.p);
+	close(w.p.fd);
+	close(second);
+	w.p.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w.p.fd != second) {
+		assert_int_equal(dup2(w.p.fd, second), second);
+		close(w.p.fd);
+		w.p.fd = second;
+	}
+	assert_int_equal(pollable_add(&w.p), 0);
+	add_to(w.epfd, &w.p, 77);
+	rig_event(&w.r, 1);
+	assert_int_equal(wait_ms(0), 1);
+	receive();
+	world_close();
+}
+
 static void a_thread_is_in_charge(void **state)
 {
 	int second;
@@ -638,6 +688,7 @@ int main(void)
 		cmocka_unit_test(ordinary_descriptors),
 		cmocka_unit_test(contexts_are_run),
 		cmocka_unit_test(who_adopts),
+		cmocka_unit_test(closed_behind_our_back),
 		cmocka_unit_test(a_thread_is_in_charge),
 		cmocka_unit_test(one_poll),
 		cmocka_unit_test(polls_for_a_time),

@@ -143,6 +143,17 @@ static void bad_pointers_and_descriptors(void **state)
 	assert_int_equal(unapi_epoll_close(event_poll), 0);
 	assert_int_equal(refused(unapi_epoll_ioctl(event_poll, EPIOCSPARAMS, &p)), EBADF);
 	assert_int_equal(refused(unapi_epoll_close(event_poll)), EBADF);
+
+	/* closed by close(2), and the number given to somebody else */
+	event_poll = unapi_epoll_create1(EPOLL_CLOEXEC);
+	close(event_poll);
+	assert_int_equal(refused(unapi_epoll_ioctl(event_poll, EPIOCGPARAMS, &p)), EBADF);
+	event_poll = unapi_epoll_create1(EPOLL_CLOEXEC);
+	close(event_poll);
+	assert_int_equal(socket(AF_INET, SOCK_DGRAM, 0), event_poll);
+	assert_int_equal(refused(unapi_epoll_ioctl(event_poll, EPIOCGPARAMS, &p)), ENOTTY);
+	assert_int_equal(unapi_epoll_close(event_poll), 0);
+	assert_int_equal(refused(unapi_epoll_close(event_poll)), EBADF);
 	munmap(ro, 4096);
 	munmap(none, 4096);
 }
