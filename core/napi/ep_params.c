@@ -93,13 +93,15 @@ static int get_params(const struct eventpoll *ep, void *argp)
 int unapi_epoll_ioctl(int fd, unsigned long request, void *argp)
 {
 	struct eventpoll *ep = ep_get_open(fd);
+	unsigned int cmd =
+		(unsigned int)request; /* all that the kernel looks at: an int may have been passed */
 	int rc;
 
 	if (!ep)
 		return ioctl(fd, request, argp);
-	if (request == EPIOCSPARAMS) {
+	if (cmd == EPIOCSPARAMS) {
 		rc = set_params(ep, argp);
-	} else if (request == EPIOCGPARAMS) {
+	} else if (cmd == EPIOCGPARAMS) {
 		rc = get_params(ep, argp);
 	} else {
 		rc = ioctl(ep->epfd, request, argp) < 0 ? -errno : 0;

@@ -84,8 +84,9 @@ static void parameters(void **state)
 		{{1, 65, 1, 1}, EINVAL},
 	};
 	struct __user_cap_data_struct caps;
-	struct epoll_params now = {0}, high = {7, 65535, 1, 0};
+	struct epoll_params now = {0}, got = {0}, high = {7, 65535, 1, 0};
 	unsigned int i;
+	int cmd;
 
 	event_poll = unapi_epoll_create1(EPOLL_CLOEXEC);
 	assert_int_equal(EPIOCSPARAMS, 0x40088a01);
@@ -105,6 +106,10 @@ static void parameters(void **state)
 		assert_params(now.busy_poll_usecs, now.busy_poll_budget, now.prefer_busy_poll);
 	}
 	assert_non_null(strstr(unapi_reason(), "__pad"));
+	/* a command kept in an int, as some C libraries declare it */
+	cmd = (int)EPIOCGPARAMS;
+	assert_int_equal(unapi_epoll_ioctl(event_poll, (unsigned long)cmd, &got), 0);
+	assert_int_equal(got.busy_poll_usecs, 5);
 	cap_restore(caps);
 	if (user_net_admin()) {
 		assert_int_equal(unapi_epoll_ioctl(event_poll, EPIOCSPARAMS, &high), 0);
