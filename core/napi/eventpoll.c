@@ -116,13 +116,14 @@ static void block_signals(struct wait *w)
 	sigset_t all;
 	unsigned int i;
 
-	if (w->mask)
-		return; /* done, or the application sees to it */
+	if (w->blocked)
+		return;
 	sigfillset(&all);
 	for (i = 0; i < ARRAY_SIZE(faults); i++)
 		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &w->before);
-	w->mask = &w->before;
+	if (!w->mask)
+		w->mask = &w->before;
 	w->blocked = true;
 }
 
@@ -192,8 +193,10 @@ static int wait_for_events(struct wait *w)
 				break;
 			continue;
 		}
-		if (!ns)
+		if (!ns) {
+			n = w->blocked ? signal_came(w) : 0; /* while it polled, until its time was over */
 			break;
+		}
 		if (polls)
 			busy_loop(w);
 	}

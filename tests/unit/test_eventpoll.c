@@ -600,11 +600,20 @@ static void signal_me(void)
 		assert_int_equal(raise(SIGUSR1), 0);
 }
 
+static int wait_masked(uint64_t ns, const sigset_t *mask)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)};
+
+	return unapi_epoll_pwait2(w.epfd, &(struct epoll_event){0}, 1, &ts, mask);
+}
+
 /* A signal that comes while it polls interrupts the sleep that follows. */
 static void signals_are_kept(void **state)
 {
 	struct sigaction sa = {.sa_handler = on_signal}, old;
+	sigset_t mask, now;
 
+	signals = 0;
 	sigaction(SIGUSR1, &sa, &old);
 	world_open(0, 0);
 	set_params(5, 0, 0);
@@ -613,6 +622,25 @@ static void signals_are_kept(void **state)
 	w.in_poll = signal_me;
 	assert_int_equal(refused(wait_ms(-1)), EINTR);
 	assert_int_equal(signals, 1);
+	/* whatever mask is to be in force while it sleeps */
+	sigemptyset(&mask);
+	heard_of();
+	w.r.f.polls = 1;
+	assert_int_equal(refused(wait_masked(NSEC_PER_SEC, &mask)), EINTR);
+	assert_int_equal(signals, 2);
+	/* and if no time is left to sleep */
+	heard_of();
+	w.r.f.polls = 1;
+	assert_int_equal(refused(wait_masked(1000, NULL)), EINTR);
+	assert_int_equal(signals, 3);
+	/* one that the mask has is kept until the call is over */
+	sigaddset(&mask, SIGUSR1);
+	heard_of();
+	w.r.f.polls = 1;
+	assert_int_equal(wait_masked(NSEC_PER_SEC, &mask), 0);
+	assert_int_equal(signals, 4);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &now), 0);
+	assert_false(sigismember(&now, SIGUSR1));
 	world_close();
 	sigaction(SIGUSR1, &old, NULL);
 }
