@@ -98,7 +98,7 @@ static void polls_without_budget(void **state)
 	uint32_t before;
 	struct rig r;
 	json_t *o = NULL;
-	int turns = 1000;
+	int turns = 1000, left;
 
 	open_dev(&r, ",wire=gen:count=300");
 	configure(&r, &(struct unapi_dev_conf){.rxq = 1});
@@ -117,9 +117,10 @@ static void polls_without_budget(void **state)
 		o = figures();
 	} while (!o || figure(o, "tx") < COUNT);
 	json_decref(o);
-	while (r.per_queue[0] < COUNT)
-		ok(unapi_napi_poll(n, 64));
-	/* what was sent last is still in the transmit ring */
+	/* A few polls that use their budgets leave the cleaning to the next burst: what was sent last is
+	 * still in the transmit ring, however late this thread is. */
+	while ((left = COUNT - (int)r.per_queue[0]) > 0)
+		ok(unapi_napi_poll(n, left < 64 ? left : 64));
 	before = inflight(&r);
 	while (inflight(&r) >= before)
 		assert_int_equal(unapi_napi_poll(n, 0), 0);
