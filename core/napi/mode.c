@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define ALWAYS	 (UNAPI_NAPI_THREADED | UNAPI_NAPI_DEFER_HARD_IRQS)
+/* Event polls suspend wherever interrupts are deferred and this timeout is not 0: one that another mode had
+ * left would turn prefer-busy into suspend. */
+#define ALWAYS	 (UNAPI_NAPI_THREADED | UNAPI_NAPI_DEFER_HARD_IRQS | UNAPI_NAPI_IRQ_SUSPEND_TIMEOUT)
 #define DEFERRAL (ALWAYS | UNAPI_NAPI_GRO_FLUSH_TIMEOUT)
 
 static const struct mode {
@@ -24,7 +26,7 @@ static const struct mode {
 	[UNAPI_MODE_PREFER_BUSY] = {"prefer-busy",
 				    {.given = DEFERRAL, .defer_hard_irqs = 2, .gro_flush_timeout = 200000}},
 	[UNAPI_MODE_SUSPEND] = {"suspend",
-				{.given = UNAPI_NAPI_ALL,
+				{.given = DEFERRAL,
 				 .defer_hard_irqs = 100,
 				 .gro_flush_timeout = 20000,
 				 .irq_suspend_timeout = 20000000}},
@@ -183,9 +185,8 @@ static bool is_custom(const struct napi_struct *n)
 	if (n->mode == UNAPI_MODE_ADAPTIVE ? !now.threaded != !s->threaded : now.threaded != s->threaded)
 		return true;
 	return now.defer_hard_irqs != s->defer_hard_irqs ||
-	       (s->given & UNAPI_NAPI_GRO_FLUSH_TIMEOUT && now.gro_flush_timeout != s->gro_flush_timeout) ||
-	       (s->given & UNAPI_NAPI_IRQ_SUSPEND_TIMEOUT &&
-		now.irq_suspend_timeout != s->irq_suspend_timeout);
+	       now.irq_suspend_timeout != s->irq_suspend_timeout ||
+	       (s->given & UNAPI_NAPI_GRO_FLUSH_TIMEOUT && now.gro_flush_timeout != s->gro_flush_timeout);
 }
 
 /* Who polls now, if settings are as the mode has them. */

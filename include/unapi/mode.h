@@ -40,9 +40,10 @@ UNAPI_API int unapi_mode_parse(const char *name, enum unapi_mode *mode);
  * unapi_mode_set() - ask for a mode, under traffic or while disabled. A control call (unapi/napi.h)
  * @p: settings other than the mode's own, those that are in @p->given; NULL: none. Not the thread's
  *
- * Every mode sets threaded and defer_hard_irqs (0 where it defers nothing); deferred 2 and a
- * gro_flush_timeout of 20 us; prefer-busy 2 and 200 us; suspend 100, 20 us and an irq_suspend_timeout of 20
- * ms. What a mode does not set stays as it is.
+ * Every mode sets threaded, defer_hard_irqs (0 where it defers nothing) and irq_suspend_timeout (0 where it
+ * suspends nothing); deferred 2 and a gro_flush_timeout of 20 us; prefer-busy 2 and 200 us; suspend 100, 20
+ * us and an irq_suspend_timeout of 20 ms. A gro_flush_timeout that the mode does not set stays as it is:
+ * without deferral it is software GRO's alone.
  *
  * 0: settings are in force by the next poll, and the poller as unapi_mode_get() says. -EOPNOTSUPP: the mode
  * needs a poller, and none has declared itself for the home context: busy the promise of

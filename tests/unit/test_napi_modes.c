@@ -100,13 +100,40 @@ static void settings_underneath(void **state)
 	in_force(r, UNAPI_MODE_DEFERRED, UNAPI_MODE_CUSTOM);
 	unapi_napi_set_gro_flush_timeout(&r->f.n, 5 * T);
 	in_force(r, UNAPI_MODE_DEFERRED, UNAPI_MODE_DEFERRED);
-	/* what the mode has not set does not count */
 	unapi_napi_set_irq_suspend_timeout(&r->f.n, 1);
+	in_force(r, UNAPI_MODE_DEFERRED, UNAPI_MODE_CUSTOM);
+	unapi_napi_set_irq_suspend_timeout(&r->f.n, 0);
 	in_force(r, UNAPI_MODE_DEFERRED, UNAPI_MODE_DEFERRED);
 	unapi_napi_set_defer_hard_irqs(&r->f.n, 0);
 	in_force(r, UNAPI_MODE_DEFERRED, UNAPI_MODE_CUSTOM);
 	assert_int_equal(unapi_mode_set(&r->f.n, UNAPI_MODE_DEFERRED, NULL), 0);
 	in_force(r, UNAPI_MODE_DEFERRED, UNAPI_MODE_DEFERRED);
+	/* what the mode has not set does not count */
+	assert_int_equal(unapi_mode_set(&r->f.n, UNAPI_MODE_INTERRUPT, NULL), 0);
+	unapi_napi_set_gro_flush_timeout(&r->f.n, T);
+	in_force(r, UNAPI_MODE_INTERRUPT, UNAPI_MODE_INTERRUPT);
+	rig_close(r);
+}
+
+/* What makes a suspension is gone with the mode: event polls know nothing of modes. */
+static void no_mode_suspends_but_one(void **state)
+{
+	struct rig *r = &rig;
+	int mode;
+
+	rig_open(r, 0, 0);
+	assert_int_equal(unapi_context_set_poller(r->c, true), 0);
+	assert_int_equal(unapi_context_set_event_poller(r->c, true), 0);
+	for (mode = 0; mode < UNAPI_NR_MODES; mode++) {
+		assert_int_equal(unapi_mode_set(&r->f.n, UNAPI_MODE_SUSPEND, NULL), 0);
+		assert_int_equal(unapi_napi_irq_suspend_timeout(&r->f.n), 20 * NSEC_PER_MSEC);
+		if (mode == UNAPI_MODE_SUSPEND || mode == UNAPI_MODE_THREADED ||
+		    mode == UNAPI_MODE_THREADED_BUSY)
+			continue; /* threads do not go by the virtual clock */
+		assert_int_equal(unapi_mode_set(&r->f.n, (enum unapi_mode)mode, NULL), 0);
+		napi_suspend_irqs(r->f.n.napi_id);
+		assert_int_equal(rig_stats(r).suspends, 0);
+	}
 	rig_close(r);
 }
 
@@ -365,6 +392,24 @@ static void adaptive_steady(void **state)
 	}
 }
 
+/* Packets one by one, of which each is a wake-up: where it changes its mind, as doc/modes.md has it. */
+static void adaptive_thresholds(void **state)
+{
+	struct rig *r = &rig;
+	uint64_t changes;
+
+	adaptive_open(r);
+	played(r, 6500, NSEC_PER_SEC / 2, &changes);
+	assert_int_equal(info_of(r).chosen, UNAPI_MODE_INTERRUPT);
+	played(r, 9000, NSEC_PER_SEC / 2, &changes);
+	assert_int_equal(info_of(r).chosen, UNAPI_MODE_BUSY);
+	played(r, 2400, NSEC_PER_SEC / 2, &changes);
+	assert_int_equal(info_of(r).chosen, UNAPI_MODE_BUSY);
+	played(r, 1500, NSEC_PER_SEC / 2, &changes);
+	assert_int_equal(info_of(r).chosen, UNAPI_MODE_INTERRUPT);
+	rig_close(r);
+}
+
 /* A poller that goes leaves it to interrupts. */
 static void adaptive_without_its_poller(void **state)
 {
@@ -423,6 +468,7 @@ int main(void)
 		cmocka_unit_test(needs_a_poller),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(settings_underneath),
+		cmocka_unit_test(no_mode_suspends_but_one),
 		cmocka_unit_test(from_a_poll_and_disabled),
 		cmocka_unit_test(busy_is_pending),
 		cmocka_unit_test(suspended_and_left),
@@ -430,6 +476,7 @@ int main(void)
 		cmocka_unit_test(adaptive_idle_and_full),
 		cmocka_unit_test(adaptive_square_waves),
 		cmocka_unit_test(adaptive_steady),
+		cmocka_unit_test(adaptive_thresholds),
 		cmocka_unit_test(adaptive_without_its_poller),
 		cmocka_unit_test(adaptive_with_a_thread),
 	};
