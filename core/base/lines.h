@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Assertions about which members of a structure share a cache line. They hold for objects that begin on a
- * line. */
+/* Memory that begins on a cache line, and assertions about which members of a structure share one: they hold
+ * for such objects. */
 #ifndef UNAPI_CORE_LINES_H
 #define UNAPI_CORE_LINES_H
 
 #include "core/base/compiler.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* @bytes of zeros; NULL: no memory. free() takes them. */
+static inline void *zalloc_lines(size_t bytes)
+{
+	void *p;
+
+	bytes = (bytes + UNAPI_CACHELINE - 1) & ~(size_t)(UNAPI_CACHELINE - 1);
+	p = aligned_alloc(UNAPI_CACHELINE, bytes);
+	return p ? memset(p, 0, bytes) : NULL;
+}
 
 #define FIRST_LINE_OF(type, member) (offsetof(type, member) / UNAPI_CACHELINE)
 #define LAST_LINE_OF(type, member) \

@@ -2,6 +2,7 @@
 /* Softnet contexts: making them, running them, on a thread of the library's or in the application's loop. */
 #include "core/napi/eventpoll.h"
 #include "core/napi/internal.h"
+#include "core/base/lines.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -247,10 +248,9 @@ int unapi_context_create(const struct unapi_context_conf *conf, struct unapi_con
 
 	if (budget > INT32_MAX)
 		return unapi_fail(EINVAL, "netdev_budget %u is above %d", budget, INT32_MAX);
-	c = aligned_alloc(UNAPI_CACHELINE, sizeof(*c));
+	c = zalloc_lines(sizeof(*c));
 	if (!c)
 		return unapi_fail(ENOMEM, "no memory for a context");
-	memset(c, 0, sizeof(*c));
 	if (conf && conf->name)
 		snprintf(c->name, sizeof(c->name), "%s", conf->name);
 	else

@@ -2,6 +2,7 @@
 /* Receive endpoints: a queue of records from whoever polls an instance to a thread of the application's. */
 #include "core/net/endpoint.h"
 #include "core/net/netdev_impl.h"
+#include "core/base/lines.h"
 #include "core/base/reason.h"
 
 #include <errno.h>
@@ -103,11 +104,10 @@ int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsign
 
 static struct unapi_endpoint *make(uint32_t size)
 {
-	struct unapi_endpoint *e = aligned_alloc(UNAPI_CACHELINE, sizeof(*e));
+	struct unapi_endpoint *e = zalloc_lines(sizeof(*e));
 
 	if (!e)
 		return NULL;
-	memset(e, 0, sizeof(*e));
 	e->mask = size - 1;
 	e->busy_poll = unapi_busy_read();
 	e->pollable.fd = -1;

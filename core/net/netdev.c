@@ -4,6 +4,7 @@
 #include "core/net/endpoint.h"
 #include "core/net/gro.h"
 #include "core/base/clock.h"
+#include "core/base/lines.h"
 #include "core/base/reason.h"
 
 #include <errno.h>
@@ -59,15 +60,12 @@ static int fail_no_driver(const struct vfio_device *v)
 
 int netdev_create(struct vfio_device *v, const struct net_driver *drv, struct net_device **out)
 {
-	size_t size = sizeof(struct net_device) + drv->priv_size;
 	struct net_device *dev;
 	int rc;
 
-	size = (size + UNAPI_CACHELINE - 1) & ~(size_t)(UNAPI_CACHELINE - 1);
-	dev = aligned_alloc(UNAPI_CACHELINE, size);
+	dev = zalloc_lines(sizeof(*dev) + drv->priv_size);
 	if (!dev)
 		return unapi_fail(ENOMEM, "%s: no memory for the device", v->name);
-	memset(dev, 0, size);
 	snprintf(dev->name, sizeof(dev->name), "%s", v->name);
 	dev->driver = drv;
 	dev->ops = drv->ops;

@@ -379,8 +379,7 @@ int page_pool_create(uint32_t buffers, int node, struct napi_struct *napi, struc
 	WRITE_ONCE(p->released_refcnt, 0);
 	WRITE_ONCE(p->napi, napi);
 	WRITE_ONCE(p->owner, napi ? 0 : returner_thread_id());
-	p->cache = aligned_alloc(UNAPI_CACHELINE, ((size_t)buffers * sizeof(*p->cache) + UNAPI_CACHELINE -
-						   1) & ~(size_t)(UNAPI_CACHELINE - 1));
+	p->cache = zalloc_lines((size_t)buffers * sizeof(*p->cache));
 	p->spare = return_ring_alloc(buffers);
 	if (!p->cache || !p->spare) {
 		rc = unapi_fail(ENOMEM, "no memory for the cache of a page pool of %u buffers", buffers);

@@ -34,15 +34,12 @@ struct return_ring *return_ring_alloc(uint32_t entries)
 {
 	uint32_t size = 64;
 	struct return_ring *r;
-	size_t bytes;
 
 	while (size < entries)
 		size <<= 1;
-	bytes = sizeof(*r) + (size_t)size * sizeof(r->slots[0]);
-	r = aligned_alloc(UNAPI_CACHELINE, (bytes + UNAPI_CACHELINE - 1) & ~(size_t)(UNAPI_CACHELINE - 1));
+	r = zalloc_lines(sizeof(*r) + (size_t)size * sizeof(r->slots[0]));
 	if (!r)
 		return NULL;
-	memset(r, 0, sizeof(*r));
 	r->mask = size - 1;
 	return r;
 }

@@ -56,9 +56,10 @@ int adv_rx_setup(struct adv_rx_ring *r, struct vfio_device *v, struct vfio_regio
 	if (rc)
 		return unapi_fail_at(rc, "%s: receive ring %u", v->name, r->q.index);
 	r->desc = r->mem->va;
-	r->bufs = calloc(size, sizeof(*r->bufs));
-	r->pkts = calloc(r->q.batch, sizeof(*r->pkts));
-	r->meta = meta ? calloc(r->q.batch, sizeof(*r->meta)) : NULL;
+	/* on lines, so that no vector crosses one */
+	r->bufs = zalloc_lines(size * sizeof(*r->bufs));
+	r->pkts = zalloc_lines(r->q.batch * sizeof(*r->pkts));
+	r->meta = meta ? zalloc_lines(r->q.batch * sizeof(*r->meta)) : NULL;
 	if (!r->bufs || !r->pkts || (meta && !r->meta)) {
 		adv_rx_teardown(r);
 		return unapi_fail(ENOMEM, "%s: no memory for receive ring %u", v->name, r->q.index);

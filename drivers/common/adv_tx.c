@@ -51,7 +51,7 @@ int adv_tx_setup(struct adv_tx_ring *t, struct vfio_device *v, struct vfio_regio
 	if (rc)
 		return unapi_fail_at(rc, "%s: transmit ring %u", v->name, t->q.index);
 	t->desc = t->mem->va;
-	t->bufs = calloc(size, sizeof(*t->bufs));
+	t->bufs = zalloc_lines(size * sizeof(*t->bufs));
 	while (t->rs_mask + 1 < size)
 		t->rs_mask = 2 * t->rs_mask + 1;
 	t->rs = calloc(t->rs_mask + 1, sizeof(*t->rs));
