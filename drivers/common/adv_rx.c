@@ -493,10 +493,12 @@ int adv_rx_poll_rest(struct adv_rx_ring *r, uint32_t left, int budget, struct ad
 	const struct adv_desc *d = r->desc + r->next;
 	const uint32_t *bufs = r->bufs + r->next;
 
-	did = r->meta ? adv_take_rest(d, bufs, r->pkts, run, &r->how, r->meta, did)
-		      : adv_take_rest(d, bufs, r->pkts, run, &r->how, NULL, did);
-	if (did.n < run && adv_fetch(d + did.n) & ADV_RXD_DD) /* finished, and not simple */
-		return budget - (int)poll_any(r, left, did);
+	if (adv_fetch(d + did.n) & ADV_RXD_DD) {
+		did = r->meta ? adv_take_rest(d, bufs, r->pkts, run, &r->how, r->meta, did)
+			      : adv_take_rest(d, bufs, r->pkts, run, &r->how, NULL, did);
+		if (did.n < run && adv_fetch(d + did.n) & ADV_RXD_DD) /* finished, and not simple */
+			return budget - (int)poll_any(r, left, did);
+	}
 	if (did.n)
 		adv_rx_deliver(r, did);
 	left -= (uint32_t)did.n;
