@@ -43,7 +43,8 @@ static struct replay *make(void)
 
 	if (!r)
 		die("memory");
-	r->conf = (struct replay_conf){.driver = &replay_igb, .burst = BURST, .ring = 512, .frags = 1};
+	r->conf = (struct replay_conf){
+		.driver = &replay_igb, .burst = BURST, .budget = BURST, .ring = 512, .frags = 1};
 	snprintf(r->conf.isa, sizeof(r->conf.isa), "%s", __builtin_cpu_supports("avx2") ? "avx2" : "scalar");
 	if (r->conf.driver->open(r))
 		die("the driver's rings");

@@ -9,10 +9,10 @@
  *	open()		sets the driver up as r->conf asks: rings of conf.ring descriptors, receive buffers in
  *			as many slots as it likes, the tail register stored. It then tells where the device
  *			finds everything: r->rx, r->tx, r->rx_tail, r->tx_tail. Anything may be kept in
- *r->priv. forward()	the counted work, once a round: receive conf.burst packets that are there and send
- *			them, refill, cleaning and freeing included. Returns the packets received.
- *	at()		where the device's address @iova is in this process, NULL if nowhere
- *	out()		the buffers that are neither free nor in a transmit ring any more: after cleaning that
+ *r->priv. forward()	the counted work, once a round: ask for conf.budget packets, get the
+ *			conf.burst that are there and send them, refill, cleaning and freeing included.
+ *Returns the packets received. at()		where the device's address @iova is in this process, NULL if
+ *nowhere out()		the buffers that are neither free nor in a transmit ring any more: after cleaning that
  *			ring, which the device has sent, these are the ones that the receive ring has
  *	verify()	from now on, for each record received, in order and before it is sent, call
  *replay_saw() close()		gives everything back; 0, or the number of buffers that are missing
@@ -47,6 +47,8 @@ struct replay_conf {
 	bool bare;    /* through the driver's own functions, nothing around them */
 	bool meta;    /* receive metadata on */
 	uint32_t burst, ring, frags;
+	uint32_t budget; /* what the driver is asked for: the burst, unless that is to end its look at the
+			    ring */
 };
 
 /* What the device did to one slot, for the verifying pass. */

@@ -235,8 +235,8 @@ static unsigned int igb_replay_forward(struct replay *r)
 	struct bench_igb *b = r->priv;
 
 	if (r->conf.bare)
-		return (unsigned int)adv_rx_poll(b->rx, (int)r->conf.burst);
-	return (unsigned int)unapi_napi_poll(b->napi, (int)r->conf.burst);
+		return (unsigned int)adv_rx_poll(b->rx, (int)r->conf.budget);
+	return (unsigned int)unapi_napi_poll(b->napi, (int)r->conf.budget);
 }
 
 static void *igb_replay_at(struct replay *r, uint64_t iova)
