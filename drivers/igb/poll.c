@@ -2,8 +2,8 @@
 /* The poll method of a channel: clean, receive, refill, complete, unmask. */
 #include "drivers/igb/igb.h"
 
-/* Polls that use all of their budget in a row before transmit queues are looked at. */
-#define FULL_POLLS 16
+/* Polls in a row that have packets, and another to follow, before transmit queues are looked at. */
+#define POLLS_UNCLEANED 16
 
 /* The receive queues of a channel take turns at being first, so that a busy one does not use up every budget.
  */
@@ -84,7 +84,7 @@ static __attribute__((noinline)) int complete_and_look_again(struct igb_channel 
 /* Transmit queues that nobody cleans inside his bursts now. */
 static void clean(struct igb_channel *c)
 {
-	c->polls_left = FULL_POLLS;
+	c->polls_left = POLLS_UNCLEANED;
 	netdev_clean_produced(&c->ch);
 	netdev_clean_sleeping(&c->ch);
 }
@@ -110,14 +110,22 @@ static __attribute__((noinline)) int finish(struct igb_channel *c, int work, int
 	return work;
 }
 
-/* As long as there are packets for a whole budget, the senders' bursts clean; now and then this does, in case
- * nobody sends any more. */
+/* What a busy poller is told is "not complete yet", whatever it found: it polls again. */
+static inline bool busy_polled(const struct napi_struct *n)
+{
+	return READ_ONCE(n->state) & NAPIF(NAPI_STATE_IN_BUSY_POLL);
+}
+
+/* As long as there are packets and the next poll is certain, the senders' bursts clean; now and then this
+ * does, in case nobody sends any more. */
 int igb_poll(struct napi_struct *n, int budget)
 {
 	struct igb_channel *c = container_of(container_of(n, struct channel, napi), struct igb_channel, ch);
 	int work = receive(c, budget);
 
-	if (unlikely(work != budget || !budget || --c->polls_left == 0))
+	if (unlikely(!work || (work != budget && !busy_polled(n)) || --c->polls_left == 0))
 		return finish(c, work, budget);
+	if (work != budget)
+		napi_complete_done(n, work);
 	return work;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The poll method of a channel whose polls use all of their budget: who sent and does not send any more gets
- * his buffers back nevertheless, and so does who sleeps. */
+/* The poll method of a channel whose polls use all of their budget, or whose busy poller comes again: who
+ * sent and does not send any more gets his buffers back nevertheless, and so does who sleeps. */
 #include "tests/unit/adv_fake.h"
 
+#include "core/napi/thread.h"
 #include "drivers/igb/igb.h"
 
 #define RING   64
@@ -101,6 +102,50 @@ static void test_full_polls(void **state)
 	rig_down(&g);
 }
 
+/* As a busy poller does it. */
+static int busy_poll(struct rig *g, int budget)
+{
+	int work;
+
+	napi_this_thread.polling = &g->c.ch.napi;
+	napi_this_thread.completion = POLL_GOES_ON;
+	work = igb_poll(&g->c.ch.napi, budget);
+	assert_int_equal(napi_this_thread.completion, work < budget ? POLL_COMPLETED_BUSY : POLL_GOES_ON);
+	napi_this_thread.polling = NULL;
+	return work;
+}
+
+/* A busy poller's polls need not be full to be followed by others; an empty one cleans, as it may be that
+ * nobody sends for long. */
+static void test_busy_polls(void **state)
+{
+	static struct rig g;
+	unsigned int i, before, since = 0;
+
+	rig_up(&g);
+	g.c.igb = &(struct igb){.dev = &(struct net_device){.latches = true}};
+	g.c.ch.napi.state = NAPIF(NAPI_STATE_SCHED) | NAPIF(NAPI_STATE_IN_BUSY_POLL);
+	for (i = 0; i < 200; i++) {
+		before = cleaned[0];
+		device_fills(&g, 1 + i % BUDGET);
+		assert_int_equal(busy_poll(&g, BUDGET), 1 + i % BUDGET);
+		assert_int_equal(cleaned[0], cleaned[1]);
+		since = cleaned[0] == before ? since + 1 : 0;
+		assert_true(since < 16);
+	}
+	assert_in_range(cleaned[0], 200 / 16, 200 / 8);
+	for (i = 0; i < 3; i++) {
+		before = cleaned[0];
+		device_fills(&g, BUDGET - 1);
+		assert_int_equal(busy_poll(&g, BUDGET), BUDGET - 1);
+		assert_int_equal(cleaned[0], before);
+		assert_int_equal(busy_poll(&g, BUDGET), 0);
+		assert_int_equal(cleaned[0], before + 1);
+		assert_int_equal(cleaned[1], before + 1);
+	}
+	rig_down(&g);
+}
+
 /* Without budget: transmit only, at once. */
 static void test_no_budget(void **state)
 {
@@ -121,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full_polls),
+		cmocka_unit_test(test_busy_polls),
 		cmocka_unit_test(test_no_budget),
 	};
 
