@@ -72,7 +72,9 @@ struct igb {
 	/* BAR0 as storage; doorbell=mmap shares some of its pages, and then @seen is what the model last knew
 	 * of them */
 	uint32_t *reg;
-	uint32_t *seen; /* cache-line aligned, as @reg */
+	uint32_t *seen;			/* cache-line aligned, as @reg */
+	uint32_t acting_on, acting_for; /* a shared register, 0 none, and what the client stored there, while
+					 * the model acts on that */
 	uint8_t msix_table[SIM_BAR3_SIZE];
 	uint16_t nvm[E1000_NVM_WORDS];
 	struct igb_rx_queue rx[E1000_MAX_QUEUES];

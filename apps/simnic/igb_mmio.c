@@ -44,14 +44,28 @@ static inline uint32_t alias_of(const struct ring_reg *r)
 	return (r->rx ? 0xC000u : 0xE000u) + 0x40 * r->queue + r->at;
 }
 
-/* The model's own stores to registers. In shared memory a store of what is there already is saved: the client
- * polls it. */
+/*
+ * The model's own stores to registers. In shared memory they take the place of what the model knows to be
+ * there, and of nothing else: should the client have stored something newer meanwhile, that stays, and the
+ * next look finds it. Were it lost, and the client's last, frames would wait for ever. A store of what is
+ * there already is saved: the client polls it.
+ */
 static void show_at(struct igb *d, uint32_t reg, uint32_t val)
 {
-	if (READ_ONCE(d->reg[reg / 4]) != val)
-		WRITE_ONCE(d->reg[reg / 4], val);
-	if (d->seen)
-		d->seen[reg / 4] = val;
+	uint32_t known;
+
+	if (!d->seen) {
+		d->reg[reg / 4] = val;
+		return;
+	}
+	known = reg == d->acting_on ? d->acting_for : d->seen[reg / 4];
+	/* relaxed: it tells of nothing but itself */
+	if (known != val)
+		__atomic_compare_exchange_n(&d->reg[reg / 4], &known, val, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+	d->seen[reg / 4] = val;
+	if (reg == d->acting_on)
+		d->acting_on = 0;
 }
 
 void igb_show(struct igb *d, uint32_t reg, uint32_t val)
@@ -203,6 +217,18 @@ static inline bool block_changed(const struct igb *d, uint32_t block)
 	return _mm_movemask_epi8(same) != 0xffff;
 }
 
+/* The client has stored @val in a word of the shared pages. */
+static void act_on(struct igb *d, uint32_t reg, uint32_t val)
+{
+	struct ring_reg r;
+
+	ring_reg_of(reg, &r);
+	d->acting_on = reg;
+	d->acting_for = val;
+	write_ring(d, &r, val);
+	d->acting_on = 0;
+}
+
 /* Words of the shared pages change under the model's feet: each is compared with what it last knew. The tail
  * is loaded first (acquire: with it come all stores before it) and acted on last, after what the client
  * stored before it; only when the queue is found turned off the tail comes before, as the client stored it
@@ -215,28 +241,22 @@ static void scan_block(struct igb *d, uint32_t block)
 					E1000_Q_TDWBAH, E1000_Q_RQDPC};
 	uint32_t tail = __atomic_load_n(&d->reg[(block + E1000_Q_TAIL) / 4], __ATOMIC_ACQUIRE);
 	bool tail_new = tail != d->seen[(block + E1000_Q_TAIL) / 4];
-	struct ring_reg r;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++) {
 		uint32_t reg = block + order[i], val = READ_ONCE(d->reg[reg / 4]);
 
 		if (likely(val == d->seen[reg / 4]))
 			continue;
-		ring_reg_of(reg, &r);
 		if (order[i] == E1000_Q_DCTL && !(val & E1000_RXDCTL_QUEUE_ENABLE)) {
-			struct ring_reg at = {r.rx, r.queue, E1000_Q_TAIL};
-
 			tail = __atomic_load_n(&d->reg[(block + E1000_Q_TAIL) / 4], __ATOMIC_ACQUIRE);
 			if (tail != d->seen[(block + E1000_Q_TAIL) / 4])
-				write_ring(d, &at, tail);
+				act_on(d, block + E1000_Q_TAIL, tail);
 			tail_new = false;
 		}
-		write_ring(d, &r, val);
+		act_on(d, reg, val);
 	}
-	if (tail_new) {
-		ring_reg_of(block + E1000_Q_TAIL, &r);
-		write_ring(d, &r, tail);
-	}
+	if (tail_new)
+		act_on(d, block + E1000_Q_TAIL, tail);
 }
 
 bool igb_scan(struct igb *d)

@@ -279,6 +279,24 @@ static void tap(void **state)
 	rig_down(&r);
 }
 
+/* With @bar as the memory that doorbell=mmap shares. */
+static void rig_up_shared(struct rig *r, uint32_t *bar)
+{
+	int sv[2];
+
+	memset(bar, 0, E1000_BAR0_SIZE);
+	rig_up(r, "wire=loop");
+	igb_fini(&r->dev);
+	server_fini(&r->server);
+	assert_int_equal(igb_init(&r->dev, &r->opt, bar), 0);
+	r->dev.wire = &r->wire;
+	assert_int_equal(server_init(&r->server, &r->dev, r->memory), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	close(r->client);
+	r->client = sv[0];
+	server_attach(&r->server, sv[1]);
+}
+
 /* doorbell=mmap as the client sees it: stores, and a message that must not overtake them. */
 static void shared_pages(void **state)
 {
@@ -287,22 +305,7 @@ static void shared_pages(void **state)
 	struct vfio_region_info_cap_sparse_mmap *cap;
 	struct rig r;
 
-	memset(bar, 0, E1000_BAR0_SIZE);
-	rig_up(&r, "wire=loop");
-	igb_fini(&r.dev);
-	server_fini(&r.server);
-	/* The same again, with shared memory. */
-	{
-		int sv[2];
-
-		assert_int_equal(igb_init(&r.dev, &r.opt, bar), 0);
-		r.dev.wire = &r.wire;
-		assert_int_equal(server_init(&r.server, &r.dev, r.memory), 0);
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
-		close(r.client);
-		r.client = sv[0];
-		server_attach(&r.server, sv[1]);
-	}
+	rig_up_shared(&r, bar);
 	rig_start(&r, 4);
 	assert_false(igb_scan(&r.dev)); /* what the model itself shows is no news */
 
@@ -381,6 +384,63 @@ static void shared_pages(void **state)
 	free(bar);
 }
 
+/* A store that the client makes when the model prints something. */
+struct late_store {
+	uint32_t *word, val;
+};
+
+static ssize_t store_now(void *cookie, const char *text, size_t n)
+{
+	const struct late_store *s = cookie;
+
+	*s->word = s->val;
+	return (ssize_t)n;
+}
+
+/*
+ * The client stores a tail while the model acts on the one before: that is not lost, though the model shows
+ * what it took. So that it comes in between, the model finds something to complain of at the same look, and
+ * this is where its complaint goes.
+ */
+static void tail_stored_meanwhile(void **state)
+{
+	static const uint32_t blocks[] = {E1000_TXQ(0, 0), E1000_RXQ(0, 0), 0xE000, 0xC000};
+	uint32_t *bar = aligned_alloc(4096, E1000_BAR0_SIZE);
+	const cookie_io_functions_t at_once = {.write = store_now};
+	struct rig r;
+
+	rig_up_shared(&r, bar);
+	rig_start(&r, 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(blocks); i++) {
+		uint32_t *tail = &bar[(blocks[i] + E1000_Q_TAIL) / 4];
+		uint32_t *base = &bar[(blocks[i] + E1000_Q_BAL) / 4], was = *base;
+		const struct igb_ring *ring = i % 2 ? &r.dev.rx[0].ring : &r.dev.tx[0].ring;
+		uint32_t first = (ring->tail + 1) % RIG_RING, second = (first + 1) % RIG_RING;
+		struct late_store late = {tail, second};
+		FILE *out = stderr;
+
+		stderr = fopencookie(&late, "w", at_once);
+		assert_non_null(stderr);
+		setbuf(stderr, NULL);
+		*base = was ^ E1000_RING_ALIGN; /* of a queue that is on */
+		*tail = first;
+		assert_true(igb_scan(&r.dev));
+		fclose(stderr);
+		stderr = out;
+		assert_int_equal(r.dev.misuse, i + 1);
+		assert_int_equal(*base, was);
+		assert_int_equal(ring->tail, first);
+		assert_int_equal(*tail, second);
+		assert_true(igb_scan(&r.dev));
+		assert_int_equal(ring->tail, second);
+		assert_int_equal(bar[(blocks[i % 2] + E1000_Q_TAIL) / 4], second);
+		assert_int_equal(bar[(blocks[i % 2 + 2] + E1000_Q_TAIL) / 4], second);
+		assert_false(igb_scan(&r.dev));
+	}
+	rig_down(&r);
+	free(bar);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +450,7 @@ int main(void)
 		cmocka_unit_test(socket_connects_when_it_can),
 		cmocka_unit_test(capture_files),
 		cmocka_unit_test(shared_pages),
+		cmocka_unit_test(tail_stored_meanwhile),
 		cmocka_unit_test(tap), /* last: it changes the process's network */
 	};
 
