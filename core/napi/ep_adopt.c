@@ -66,6 +66,7 @@ void eventpoll_context_changed(struct unapi_context *c)
 {
 	pthread_mutex_lock(&ep_lock);
 	adopt_again(c);
+	pollables_look_again(c);
 	pthread_mutex_unlock(&ep_lock);
 }
 

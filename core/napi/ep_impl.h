@@ -44,8 +44,9 @@ struct ep_item {
 
 /*
  * Guards the table of descriptors, memberships and adoptions. Taken for each wait's look-up and each wake, so
- * held for a few instructions; system calls under it are epoll_ctl(2) and an eventfd's write, which do not
- * sleep. Nothing but the control lock is taken under it.
+ * held for a few instructions; system calls under it are epoll_ctl(2), an eventfd's write, and the copying of
+ * options, which sleep for a page of the caller's memory at most. Nothing but the control lock is taken under
+ * it.
  */
 extern pthread_mutex_t ep_lock;
 
@@ -71,6 +72,10 @@ void ep_lose_number(int fd);
 void ep_forget_item(struct ep_item *it); /* may drop the lock for a while */
 /* The instance that the pollable heard of last is the one to busy poll (ep_set_busy_poll_napi_id()). */
 void ep_heard_of(struct eventpoll *ep, const struct pollable *p);
+
+/* pollable.c; under ep_lock */
+/* Another has to run the context from now on, or none: those who wait for it are to look again. */
+void pollables_look_again(const struct unapi_context *c);
 
 /* ep_params.c */
 bool ep_busy_poll_on(const struct eventpoll *ep);

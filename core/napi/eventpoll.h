@@ -21,22 +21,26 @@
 struct pollable {
 	int fd;			  /* an eventfd */
 	struct napi_struct *napi; /* whose home contexts event polls adopt; guarded by ep_lock */
-	unsigned int napi_id;	  /* of the instance whose packets came last, 0 none yet; relaxed */
-	struct list_head items;	  /* memberships in event polls; guarded by ep_lock */
-	int nr_items;		  /* their number, to be looked at without the lock */
+	/* May its descriptor be written although nothing has come, so that who waits looks again? For those
+	 * who call pollable_wait(). */
+	bool (*may_wake)(struct pollable *p);
+	unsigned int napi_id;	/* of the instance whose packets came last, 0 none yet; relaxed */
+	struct list_head items; /* memberships in event polls; guarded by ep_lock */
+	int nr_items;		/* their number, to be looked at without the lock */
 };
 
 /* -ENOMEM. From then on the pollable is found by its descriptor. */
 int pollable_add(struct pollable *p);
 /* Take it out of every event poll. No wake runs, or comes any more. It does not close @fd. */
 void pollable_del(struct pollable *p);
-/* Its instance is about to go: no event poll runs the instance's home on its account any more when this
- * returned. */
+/* Its instance is about to go: neither event polls nor who waits for it run the instance's home on its
+ * account any more when this returned. */
 void pollable_orphan(struct pollable *p);
 /* Make it readable, and tell event polls who did it. From a poll method, too. */
 void pollable_wake(struct pollable *p);
 /* Sleep until it is readable, or its instance's home context has something to do, and run that, unless a
- * thread of the library's does. 0, also if it is readable no more; -EINTR, -EDEADLK. */
+ * thread of the library's does. 0, also if it is readable no more, or its instance goes or has gone; -EINTR,
+ * -EDEADLK. */
 int pollable_wait(struct pollable *p);
 /* The pollable with this descriptor, NULL none; it stays until pollable_unlock(). */
 struct pollable *pollable_lock(int fd);

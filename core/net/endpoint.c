@@ -102,6 +102,11 @@ int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsign
 	}
 }
 
+static bool may_wake(struct pollable *p)
+{
+	return endpoint_must_wake(container_of(p, struct unapi_endpoint, pollable));
+}
+
 static struct unapi_endpoint *make(uint32_t size)
 {
 	struct unapi_endpoint *e = zalloc_lines(sizeof(*e));
@@ -111,6 +116,7 @@ static struct unapi_endpoint *make(uint32_t size)
 	e->mask = size - 1;
 	e->busy_poll = unapi_busy_read();
 	e->pollable.fd = -1;
+	e->pollable.may_wake = may_wake;
 	e->ring = calloc(size, sizeof(*e->ring));
 	if (e->ring)
 		return e;

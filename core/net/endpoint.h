@@ -55,6 +55,8 @@ int endpoint_take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t ask
 bool endpoint_awake(struct unapi_endpoint *e);
 /* The reader may sleep: the descriptor is to tell of what comes, and of what is left. */
 void endpoint_settle(struct unapi_endpoint *e);
+/* Nobody has made the descriptor readable: the caller has to. */
+bool endpoint_must_wake(struct unapi_endpoint *e);
 /* Make the descriptor readable, if nobody else has. */
 void endpoint_signal(struct unapi_endpoint *e);
 

@@ -5,13 +5,18 @@
 #include <errno.h>
 #include <unistd.h>
 
-void endpoint_signal(struct unapi_endpoint *e)
+bool endpoint_must_wake(struct unapi_endpoint *e)
 {
 	uint32_t asleep = ENDPOINT_ASLEEP;
 
-	if (__atomic_load_n(&e->reader, __ATOMIC_SEQ_CST) == ENDPOINT_ASLEEP &&
-	    __atomic_compare_exchange_n(&e->reader, &asleep, ENDPOINT_SIGNALLED, false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST))
+	return __atomic_load_n(&e->reader, __ATOMIC_SEQ_CST) == ENDPOINT_ASLEEP &&
+	       __atomic_compare_exchange_n(&e->reader, &asleep, ENDPOINT_SIGNALLED, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+void endpoint_signal(struct unapi_endpoint *e)
+{
+	if (endpoint_must_wake(e))
 		pollable_wake(&e->pollable);
 }
 

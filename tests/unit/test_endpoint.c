@@ -514,6 +514,7 @@ struct stress {
 	struct rig *r;
 	uint64_t received, out_of_order, goal;
 	bool lost;
+	int result;
 };
 
 /* Somebody else's loop: sleeps in poll() until it is readable. */
@@ -575,6 +576,23 @@ static void two_threads(void **state)
 	rig_close(r);
 }
 
+/* Takes packets, waiting for them, up to the goal or an error. */
+static void *waiter(void *arg)
+{
+	struct stress *s = arg;
+	struct unapi_pkt pkts[32];
+	int n = 0;
+
+	while (s->received < s->goal && n >= 0) {
+		n = unapi_endpoint_recv(s->r->e, pkts, 32, 0);
+		if (n > 0)
+			unapi_pkt_free_bulk(pkts, (unsigned int)n);
+		s->received += n > 0 ? (uint64_t)n : 0;
+	}
+	s->result = n;
+	return NULL;
+}
+
 static void *late_sender(void *arg)
 {
 	unapi_clock_sleep(2 * NSEC_PER_MSEC);
@@ -603,6 +621,51 @@ static void waits(void **state)
 	rig_close(r);
 }
 
+/* Who waits goes on waiting when the library's thread is gone, and runs the context from then on. */
+static void waits_on_without_the_thread(void **state)
+{
+	struct rig *r = rig_open(0);
+	struct stress s = {.r = r, .goal = 1};
+	pthread_t t;
+
+	unapi_clock_set_virtual(NULL);
+	assert_int_equal(unapi_context_start(r->ctx, -1), 0);
+	pthread_create(&t, NULL, waiter, &s);
+	unapi_clock_sleep(5 * NSEC_PER_MSEC); /* usually it sleeps by then */
+	assert_int_equal(unapi_context_stop(r->ctx), 0);
+	fake_nic_deliver(r->dev, 0, 1);
+	pthread_join(t, NULL);
+	assert_int_equal(s.received, 1);
+	assert_int_equal(readable(r), false);
+	rig_close(r);
+}
+
+/* Nor does it keep the context in use when device and context go: it may be running that. */
+static void waits_while_all_goes(void **state)
+{
+	struct rig *r = &rig;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		struct stress s = {.r = r, .goal = 1};
+		pthread_t t;
+
+		open_dev(r);
+		assert_int_equal(unapi_endpoint_create(r->dev, 0, 0, &r->e), 0);
+		assert_int_equal(unapi_dev_start(r->dev), 0);
+		pthread_create(&t, NULL, waiter, &s);
+		if (i % 4)
+			unapi_clock_sleep((uint64_t)(i % 4) * 50 * NSEC_PER_USEC);
+		assert_int_equal(unapi_dev_stop(r->dev), 0);
+		unapi_context_wake(r->ctx);
+		assert_int_equal(unapi_dev_close(r->dev), 0);
+		assert_int_equal(unapi_context_destroy(r->ctx), 0);
+		pthread_join(t, NULL);
+		assert_int_equal(s.result, -ENODEV);
+		assert_int_equal(unapi_endpoint_destroy(r->e), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,6 +683,8 @@ int main(void)
 		cmocka_unit_test(in_an_event_poll),
 		cmocka_unit_test(two_threads),
 		cmocka_unit_test(waits),
+		cmocka_unit_test(waits_on_without_the_thread),
+		cmocka_unit_test(waits_while_all_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
