@@ -12,11 +12,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int event_poll;
@@ -163,6 +168,58 @@ static void bad_pointers_and_descriptors(void **state)
 	munmap(none, 4096);
 }
 
+/* This process must not call process_vm_readv() and process_vm_writev() any more. */
+static bool forbid_vm(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_writev, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {.len = ARRAY_SIZE(code), .filter = code};
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) &&
+	       process_vm_readv(getpid(), NULL, 0, NULL, 0, 0) < 0 && errno == EPERM;
+}
+
+static int in_a_sandbox(char *half)
+{
+	struct epoll_params p = {1, 2, 1, 0}, got = {0};
+	int epfd = unapi_epoll_create1(0);
+
+	if (!forbid_vm())
+		return 1;
+	if (unapi_epoll_ioctl(epfd, EPIOCSPARAMS, &p) || unapi_epoll_ioctl(epfd, EPIOCGPARAMS, &got) ||
+	    memcmp(&p, &got, sizeof(p)))
+		return 2;
+	if (!unapi_epoll_ioctl(epfd, EPIOCSPARAMS, half) || errno != EFAULT)
+		return 3;
+	if (!unapi_epoll_ioctl(epfd, EPIOCGPARAMS, half) || errno != EFAULT)
+		return 4;
+	if (!unapi_epoll_ioctl(epfd, EPIOCGPARAMS, NULL) || errno != EFAULT)
+		return 5;
+	return 0;
+}
+
+/* Nor is a wrong pointer a signal where a sandbox forbids the calls that tell. */
+static void bad_pointers_in_a_sandbox(void **state)
+{
+	char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int status;
+	pid_t pid;
+
+	munmap(mem + 4096, 4096);
+	pid = fork();
+	if (!pid)
+		_exit(in_a_sandbox(mem + 4092));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	munmap(mem, 4096);
+}
+
 /* What is no event poll is the kernel's affair. */
 static void others_are_passed_on(void **state)
 {
@@ -194,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parameters),
 		cmocka_unit_test(bad_pointers_and_descriptors),
+		cmocka_unit_test(bad_pointers_in_a_sandbox),
 		cmocka_unit_test(others_are_passed_on),
 	};
 
