@@ -67,6 +67,20 @@ void context_leave(struct unapi_context *c)
 	__atomic_store_n(&c->runner, 0, __ATOMIC_RELEASE);
 }
 
+/*
+ * If another thread is inside, it may have looked at the timers before the last start and be about to leave:
+ * then it has said that it may sleep, and is woken (inbox.h).
+ */
+void context_attend(struct unapi_context *c)
+{
+	int rc = context_enter(c, true);
+
+	if (rc == 0)
+		context_leave(c);
+	else if (rc < 0 && inbox_must_wake(&c->inbox))
+		context_wake_fd(c);
+}
+
 static bool has_work(const struct unapi_context *c)
 {
 	return !list_empty(&c->poll_list) || !inbox_empty(&c->inbox);

@@ -19,6 +19,7 @@ static struct list_head ep_all_contexts = {&ep_all_contexts, &ep_all_contexts}; 
 
 /* The one that this thread is running, NULL none: a handler in there may take the endpoints away. */
 static __thread const struct ep_context *running;
+static __thread struct ep_context *minding; /* ep_mind() */
 
 static void adopt(struct ep_context *ec)
 {
@@ -92,6 +93,63 @@ struct ep_context *ep_context_get(struct eventpoll *ep, struct unapi_context *c)
 	return ec;
 }
 
+/* Under ep_lock. */
+static void drop_user(struct ep_context *ec)
+{
+	if (!--ec->users && ec->free_after_run)
+		free(ec);
+}
+
+/* Under ep_lock. */
+static void unmind(void)
+{
+	struct ep_context *ec = minding;
+
+	minding = NULL;
+	napi_this_thread.minds = NULL;
+	context_attend(ec->ctx);
+	drop_user(ec);
+}
+
+void ep_mind(struct eventpoll *ep, unsigned int napi_id)
+{
+	const struct unapi_context *c = NULL;
+	struct napi_struct *n;
+	struct ep_context *ec;
+
+	pthread_mutex_lock(&ep_lock);
+	if (minding)
+		unmind();
+	pthread_mutex_lock(&napi_control_lock);
+	n = napi_id_find(napi_id);
+	if (n)
+		c = n->ctx;
+	pthread_mutex_unlock(&napi_control_lock);
+	list_for_each_entry (ec, &ep->contexts, link) {
+		if (ec->ctx == c && ec->adopted) {
+			ec->users++;
+			minding = ec;
+			napi_this_thread.minds = c;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&ep_lock);
+}
+
+void ep_unmind(void)
+{
+	if (!minding)
+		return;
+	pthread_mutex_lock(&ep_lock);
+	unmind();
+	pthread_mutex_unlock(&ep_lock);
+}
+
+bool ep_minds_too_long(void)
+{
+	return minding && READ_ONCE(minding->unwanted);
+}
+
 void ep_context_put(struct ep_context *ec)
 {
 	struct unapi_context *c = ec->ctx;
@@ -99,6 +157,9 @@ void ep_context_put(struct ep_context *ec)
 
 	if (--ec->endpoints)
 		return;
+	WRITE_ONCE(ec->unwanted, true);
+	if (minding == ec) /* in a poll method of the busy loop */
+		unmind();
 	give_up(ec);
 	list_del_init(&ec->link);
 	list_del_init(&ec->all);
@@ -128,8 +189,7 @@ static int run_one(struct ep_context *ec)
 	if (rc == -EBUSY)
 		napi_nap(&nap, UINT64_MAX); /* its runner will look, or leave it readable */
 	pthread_mutex_lock(&ep_lock);
-	if (!--ec->users && ec->free_after_run)
-		free(ec);
+	drop_user(ec);
 	pthread_mutex_unlock(&ep_lock);
 	return rc < 0 && rc != -EDEADLK ? 0 : rc;
 }

@@ -29,8 +29,9 @@ struct ep_context {
 	struct list_head link; /* in ep->contexts */
 	struct list_head all;  /* in ep_all_contexts */
 	int endpoints;
-	int users;    /* threads about to run it, or running it */
-	bool adopted; /* its descriptor is in the set */
+	int users;     /* threads about to run it, running it, or minding it */
+	bool adopted;  /* its descriptor is in the set */
+	bool unwanted; /* no endpoints are left: its users are waited for; also read without the lock */
 	bool free_after_run;
 };
 
@@ -44,9 +45,9 @@ struct ep_item {
 
 /*
  * Guards the table of descriptors, memberships and adoptions. Taken for each wait's look-up and each wake, so
- * held for a few instructions; system calls under it are epoll_ctl(2), an eventfd's write, and the copying of
- * options, which sleep for a page of the caller's memory at most. Nothing but the control lock is taken under
- * it.
+ * held for a few instructions; system calls under it are epoll_ctl(2), an eventfd's write, a timerfd's
+ * setting, and the copying of options, which sleep for a page of the caller's memory at most. Nothing but the
+ * control lock is taken under it.
  */
 extern pthread_mutex_t ep_lock;
 
@@ -93,6 +94,15 @@ void ep_context_put(struct ep_context *ec);
  * delivered packets. -EDEADLK on a thread that is inside a context that it would run.
  */
 int ep_run_contexts(struct eventpoll *ep, struct epoll_event *events, int n, bool all, bool *ran);
+/*
+ * For a busy loop over the instance with this id, and what follows: its context, if @ep has adopted it, need
+ * not be woken for the timers that this thread starts, until ep_unmind(), which comes before the thread
+ * sleeps or returns. One at a time.
+ */
+void ep_mind(struct eventpoll *ep, unsigned int napi_id);
+void ep_unmind(void);
+/* Does somebody wait for that? */
+bool ep_minds_too_long(void);
 /* What is there, without taking it. EP_CONTEXTS: contexts have something to do; beside them there may be
  * events. */
 enum ep_ready { EP_NOTHING, EP_EVENTS, EP_CONTEXTS };

@@ -97,7 +97,7 @@ static bool loop_end(void *arg, unsigned long start)
 {
 	struct wait *w = arg;
 
-	if (READ_ONCE(w->ep->kicked))
+	if (READ_ONCE(w->ep->kicked) || ep_minds_too_long())
 		return true;
 	if (++w->tries % EP_LOOK_EVERY == 0 && available(w->ep))
 		return true;
@@ -136,6 +136,9 @@ static void busy_loop(struct wait *w)
 
 	block_signals(w);
 	w->tries = 0;
+	/* Its end starts a timer, which a suspension then starts anew for longer: the context is told once.
+	 */
+	ep_mind(ep, id);
 	/* An instance that is gone, or about to be disabled, is as one that has nothing. */
 	napi_busy_loop(id, loop_end, w, prefer, (uint16_t)(budget ? budget : BUSY_POLL_BUDGET));
 	if (available(ep))
@@ -182,6 +185,8 @@ static int wait_for_events(struct wait *w)
 	for (;;) {
 		ns = time_left(w);
 		polls = ns && busy_polls(w->ep);
+		if (!polls && ns)
+			ep_unmind();
 		/* Without busy polling one call looks and sleeps. */
 		n = look(w, polls ? 0 : ns, &ran);
 		if (n)
@@ -202,6 +207,7 @@ static int wait_for_events(struct wait *w)
 	}
 	if (n > 0)
 		suspend(w->ep);
+	ep_unmind();
 	return n;
 }
 

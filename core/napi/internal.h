@@ -93,6 +93,9 @@ void context_wake_fd(struct unapi_context *c);
  * if one is for the moment of a control call. */
 int context_enter(struct unapi_context *c, bool borrow);
 void context_leave(struct unapi_context *c);
+/* By a thread that has minded the context (thread.h): whoever waits for its descriptor learns of its timers.
+ */
+void context_attend(struct unapi_context *c);
 
 /* call.c */
 /* Like unapi_context_call(), on any thread and in any state, until @deadline (UINT64_MAX: none). */

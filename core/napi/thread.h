@@ -20,6 +20,9 @@ struct napi_thread {
 	uint8_t cause;		     /* enum unapi_poll_cause that a napi_schedule() is charged to */
 	uint64_t tsc;		     /* up to here this thread's polls have been charged */
 	int tid;		     /* -1: not asked for yet */
+	/* A context, NULL none, that need not be woken for timers that this thread starts: it calls
+	 * context_attend() before it sleeps, or has other things to do. */
+	const struct unapi_context *minds;
 };
 
 extern __thread struct napi_thread napi_thread_local

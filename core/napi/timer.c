@@ -98,6 +98,7 @@ void timer_init(struct unapi_timer *t, struct unapi_context *c, void (*fn)(struc
 
 static void start_at(struct unapi_timer *t, uint64_t expires, bool again)
 {
+	const struct napi_thread *me = &napi_this_thread;
 	struct unapi_context *c = t->ctx;
 	uint64_t before;
 	bool earlier;
@@ -114,7 +115,7 @@ static void start_at(struct unapi_timer *t, uint64_t expires, bool again)
 	publish_next(c);
 	earlier = c->timer_next < before;
 	pthread_mutex_unlock(&c->timer_lock);
-	if (earlier && (READ_ONCE(c->runner) & ~CONTEXT_BORROWED) != (uintptr_t)&napi_this_thread &&
+	if (earlier && (READ_ONCE(c->runner) & ~CONTEXT_BORROWED) != (uintptr_t)me && me->minds != c &&
 	    inbox_must_wake(&c->inbox))
 		context_wake_fd(c);
 }

@@ -480,6 +480,7 @@ static void open_suspending(uint32_t defer, uint64_t timeout)
 static void suspension(void **state)
 {
 	struct unapi_napi_stats before, after;
+	uint64_t wakeups;
 	int i;
 
 	open_suspending(2, T);
@@ -488,6 +489,7 @@ static void suspension(void **state)
 	expires_in(S); /* the wait returned events: the deferral's timer was stretched */
 	assert_true(w.r.masked);
 	receive();
+	wakeups = w.r.c->stats.wakeups;
 	for (i = 0; i < 5; i++) {
 		before = rig_stats(&w.r);
 		rig_event(&w.r, 3);
@@ -501,6 +503,7 @@ static void suspension(void **state)
 		receive();
 		w.r.now += S / 2;
 	}
+	assert_int_equal(w.r.c->stats.wakeups, wakeups); /* for no timer that is started anew at once */
 	/* nothing: resumed, which polls with the instance's weight, and defers */
 	before = rig_stats(&w.r);
 	assert_int_equal(
@@ -530,6 +533,92 @@ static void stalled(void **state)
 	expires_in(T);
 	rig_quiet(&w.r);
 	assert_false(w.r.masked);
+	world_close();
+}
+
+/* Although a wait does not wake the context for its timers, whoever watches the descriptor learns of them. */
+static void stalled_in_another_loop(void **state)
+{
+	struct pollfd pfd = {.events = POLLIN};
+	uint64_t until;
+
+	open_suspending(1, NSEC_PER_MSEC);
+	unapi_clock_set_virtual(NULL);
+	assert_int_equal(unapi_napi_set_irq_suspend_timeout(&w.r.f.n, 5 * NSEC_PER_MSEC), 0);
+	heard_of();
+	w.r.f.backlog = 1;
+	assert_int_equal(wait_ms(-1), 1); /* busy polled, and suspended */
+	assert_true(rig_stats(&w.r).polls_by[UNAPI_CAUSE_APP] > 0);
+	receive();
+	pfd.fd = w.epfd;
+	until = unapi_clock_ns() + 10 * NSEC_PER_SEC;
+	while (!polls_by(UNAPI_CAUSE_WATCHDOG) || w.r.masked) {
+		assert_true(unapi_clock_ns() < until);
+		assert_int_equal(poll(&pfd, 1, 10000), 1);
+		wait_ms(0);
+	}
+	world_close();
+}
+
+static int removed;
+
+static void remove_endpoint(void)
+{
+	if (!removed++)
+		assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_DEL, w.p.fd, NULL), 0);
+}
+
+/* In the busy loop's own poll method: nobody waits for himself, and the context has its timer. */
+static void removed_while_polled(void **state)
+{
+	struct pollfd pfd = {.fd = -1, .events = POLLIN};
+
+	open_suspending(2, NSEC_PER_MSEC);
+	unapi_clock_set_virtual(NULL);
+	heard_of();
+	removed = 0;
+	w.in_poll = remove_endpoint;
+	assert_int_equal(wait_ms(1), 0);
+	w.in_poll = NULL;
+	assert_int_equal(removed, w.r.f.polls - 1);
+	pfd.fd = unapi_context_fd(w.r.c);
+	while (w.r.masked) {
+		assert_int_equal(poll(&pfd, 1, 10000), 1);
+		rig_run(&w.r);
+	}
+	world_close();
+}
+
+static void *wait_long(void *arg)
+{
+	struct epoll_event ev[2];
+
+	*(int *)arg = unapi_epoll_wait(w.epfd, ev, 2, -1);
+	return NULL;
+}
+
+/* By another thread: that does not wait for the end of a long busy loop. */
+static void removed_in_a_long_loop(void **state)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = 77};
+	int fd = eventfd(0, EFD_NONBLOCK), got = -1;
+	uint64_t nap = 0, before;
+	pthread_t t;
+
+	world_open(2, T);
+	unapi_clock_set_virtual(NULL);
+	assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_ADD, fd, &ev), 0);
+	set_params(INT32_MAX, 0, 1);
+	heard_of();
+	before = polls_by(UNAPI_CAUSE_APP);
+	pthread_create(&t, NULL, wait_long, &got);
+	while (polls_by(UNAPI_CAUSE_APP) < before + 1000)
+		assert_true(napi_nap(&nap, UINT64_MAX));
+	assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_DEL, w.p.fd, NULL), 0);
+	assert_int_equal(eventfd_write(fd, 1), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(got, 1);
+	close(fd);
 	world_close();
 }
 
@@ -727,6 +816,9 @@ int main(void)
 		cmocka_unit_test(last_one_wins),
 		cmocka_unit_test(suspension),
 		cmocka_unit_test(stalled),
+		cmocka_unit_test(stalled_in_another_loop),
+		cmocka_unit_test(removed_while_polled),
+		cmocka_unit_test(removed_in_a_long_loop),
 		cmocka_unit_test(resumed_by_close),
 		cmocka_unit_test(without_deferral),
 		cmocka_unit_test(no_suspension),
