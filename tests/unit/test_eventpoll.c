@@ -1,120 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Event polls on a virtual clock: when they busy poll, whom, for how long, and what becomes of interrupts. A
- * pollable stands for an endpoint: readable from the first packet on until it is read. */
-#include "tests/unit/napi_rig.h"
-#include "core/napi/eventpoll.h"
+/* Event polls on a virtual clock: when they busy poll, whom, for how long, and what becomes of interrupts. */
+#include "tests/unit/eventpoll_rig.h"
 
-#include <poll.h>
 #include <signal.h>
-
-#define S (50 * T)
-
-struct world {
-	struct rig r;
-	struct pollable p;
-	int epfd;
-	bool readable;
-	uint64_t poll_takes; /* ns of every poll */
-	int deliver_at;	     /* packets that come in the poll with this number, 0 none */
-	int budgets[64];     /* of the polls */
-	void (*in_poll)(void);
-};
-
-static struct world w;
-
-static int world_poll(struct napi_struct *n, int budget)
-{
-	struct fake *f = &w.r.f;
-
-	if (f->polls < 64)
-		w.budgets[f->polls] = budget;
-	w.r.now += w.poll_takes;
-	if (f->polls + 1 == w.deliver_at)
-		f->backlog += 3;
-	if (w.in_poll)
-		w.in_poll();
-	if (f->backlog && !w.readable) {
-		w.readable = true;
-		WRITE_ONCE(w.p.napi_id, n->napi_id);
-		pollable_wake(&w.p);
-	}
-	return fake_poll(n, budget);
-}
-
-static void add_to(int epfd, struct pollable *p, uint64_t data)
-{
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = data};
-
-	assert_int_equal(unapi_epoll_ctl(epfd, EPOLL_CTL_ADD, p->fd, &ev), 0);
-}
-
-static void world_open(uint32_t defer, uint64_t timeout)
-{
-	memset(&w, 0, sizeof(w));
-	rig_open(&w.r, defer, timeout);
-	w.r.f.n.poll = world_poll;
-	w.p.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	w.p.napi = &w.r.f.n;
-	assert_int_equal(pollable_add(&w.p), 0);
-	w.epfd = unapi_epoll_create1(EPOLL_CLOEXEC);
-	assert_true(w.epfd >= 0);
-	add_to(w.epfd, &w.p, 77);
-}
-
-static void world_close(void)
-{
-	if (w.epfd >= 0)
-		assert_int_equal(unapi_epoll_close(w.epfd), 0);
-	pollable_del(&w.p);
-	close(w.p.fd);
-	rig_close(&w.r);
-}
-
-static void set_params(uint32_t usecs, uint16_t budget, uint8_t prefer)
-{
-	struct epoll_params p = {
-		.busy_poll_usecs = usecs, .busy_poll_budget = budget, .prefer_busy_poll = prefer};
-
-	assert_int_equal(unapi_epoll_ioctl(w.epfd, EPIOCSPARAMS, &p), 0);
-}
-
-/* What the application does with an event. */
-static void receive(void)
-{
-	uint64_t n;
-
-	assert_int_equal(read(w.p.fd, &n, sizeof(n)), sizeof(n));
-	w.readable = false;
-}
-
-static int wait_ms(int ms)
-{
-	struct epoll_event ev[4];
-	int n = unapi_epoll_wait(w.epfd, ev, 4, ms);
-
-	if (n == 1)
-		assert_int_equal(ev[0].data.u64, 77);
-	return n;
-}
-
-static uint64_t polls_by(int cause)
-{
-	return rig_stats(&w.r).polls_by[cause];
-}
-
-/* The first packets, by interrupt: from then on the event poll knows whom to poll. */
-static void heard_of(void)
-{
-	rig_event(&w.r, 1);
-	assert_int_equal(wait_ms(0), 1);
-	receive();
-}
-
-static int refused(int rc)
-{
-	assert_int_equal(rc, -1);
-	return errno;
-}
 
 /* Ordinary descriptors, added by either call. */
 static void ordinary_descriptors(void **state)
@@ -146,146 +34,6 @@ static void ordinary_descriptors(void **state)
 	assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_DEL, a, NULL), 0);
 	close(a);
 	close(b);
-	world_close();
-}
-
-/* The wait runs the endpoint's home context: nobody else does. */
-static void contexts_are_run(void **state)
-{
-	struct epoll_event ev[2];
-
-	world_open(0, 0);
-	assert_false(fd_readable(w.epfd));
-	rig_event(&w.r, 5);
-	assert_true(fd_readable(w.epfd)); /* in a foreign loop it wakes */
-	assert_int_equal(wait_ms(-1), 1);
-	assert_int_equal(w.r.f.polls, 1);
-	assert_int_equal(polls_by(UNAPI_CAUSE_IRQ), 1);
-	assert_false(w.r.masked);
-	assert_int_equal(wait_ms(-1), 1); /* level triggered: it is there still, and nobody polled */
-	assert_int_equal(w.r.f.polls, 1);
-	receive();
-	assert_int_equal(wait_ms(0), 0);
-	/* a zero timeout runs them too, and returns what they brought */
-	rig_event(&w.r, 1);
-	assert_int_equal(wait_ms(0), 1);
-	receive();
-
-	assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_DEL, w.p.fd, NULL), 0);
-	rig_event(&w.r, 1);
-	assert_false(fd_readable(w.epfd));
-	assert_int_equal(unapi_epoll_wait(w.epfd, ev, 2, 0), 0);
-	rig_run(&w.r);
-	world_close();
-}
-
-/* One event poll is in charge of a context, and none while a thread of the library's is. */
-static void who_adopts(void **state)
-{
-	int second;
-
-	world_open(0, 0);
-	second = unapi_epoll_create1(0);
-	add_to(second, &w.p, 77);
-	rig_event(&w.r, 1);
-	assert_true(fd_readable(w.epfd));
-	assert_false(fd_readable(second));
-	assert_int_equal(wait_ms(0), 1);
-	assert_true(fd_readable(second)); /* both have the endpoint */
-	receive();
-	assert_false(fd_readable(second));
-	/* the next one takes over */
-	assert_int_equal(unapi_epoll_close(w.epfd), 0);
-	rig_event(&w.r, 1);
-	assert_true(fd_readable(second));
-	w.epfd = second;
-	assert_int_equal(wait_ms(0), 1);
-	receive();
-	/* a thread of the library's */
-	unapi_clock_set_virtual(NULL);
-	assert_int_equal(unapi_context_start(w.r.c, -1), 0);
-	assert_int_equal(unapi_context_stop(w.r.c), 0);
-	unapi_clock_set_virtual(&w.r.now);
-	rig_event(&w.r, 1);
-	assert_true(fd_readable(second));
-	assert_int_equal(wait_ms(0), 1);
-	receive();
-	/* the instance goes away: nobody has to run the context any more */
-	pollable_orphan(&w.p);
-	rig_event(&w.r, 1);
-	assert_false(fd_readable(second));
-	rig_run(&w.r);
-	assert_int_equal(wait_ms(0), 1);
-	receive();
-	world_close();
-}
-
-/* Closed by close(2), which tells nobody: the next event poll takes over, whatever has the number by then. */
-static void closed_behind_our_back(void **state)
-{
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = 9}, got[2];
-	struct epoll_params params = {1, 2, 1, 0};
-	int lost, second;
-
-	world_open(0, 0);
-	lost = w.epfd;
-	close(lost);
-	assert_int_equal(epoll_create1(0), lost);
-	/* the number is an ordinary epoll's, in which the application watches the context by itself */
-	assert_int_equal(epoll_ctl(lost, EPOLL_CTL_ADD, unapi_context_fd(w.r.c), &ev), 0);
-	second = unapi_epoll_create1(0);
-	add_to(second, &w.p, 77);
-	rig_event(&w.r, 1);
-	assert_int_equal(epoll_wait(lost, got, 2, 0), 1);
-	assert_int_equal(got[0].data.u64, 9);
-	assert_true(fd_readable(second));
-	w.epfd = second;
-	assert_int_equal(wait_ms(0), 1);
-	receive();
-	assert_int_equal(unapi_epoll_ctl(lost, EPOLL_CTL_DEL, w.p.fd, NULL), -1);
-	assert_int_equal(unapi_epoll_ioctl(second, EPIOCSPARAMS, &params), 0);
-	close(lost);
-	/* a number of which nothing was heard since, given to an event poll, and to an endpoint */
-	close(second);
-	w.epfd = unapi_epoll_create1(0);
-	assert_int_equal(w.epfd, lost);
-	assert_int_equal(unapi_epoll_create1(0), second);
-	assert_int_equal(unapi_epoll_ioctl(second, EPIOCGPARAMS, &params), 0);
-	assert_int_equal(params.busy_poll_usecs + params.prefer_busy_poll, 0);
-	add_to(second, &w.p, 77);
-	pollable_del(&w.p);
-	close(w.p.fd);
-	close(second);
-	w.p.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (w.p.fd != second) {
-		assert_int_equal(dup2(w.p.fd, second), second);
-		close(w.p.fd);
-		w.p.fd = second;
-	}
-	assert_int_equal(pollable_add(&w.p), 0);
-	add_to(w.epfd, &w.p, 77);
-	rig_event(&w.r, 1);
-	assert_int_equal(wait_ms(0), 1);
-	receive();
-	world_close();
-}
-
-static void a_thread_is_in_charge(void **state)
-{
-	int second;
-
-	world_open(0, 0);
-	rig_event(&w.r, 1);
-	second = unapi_epoll_create1(0);
-	add_to(second, &w.p, 77);
-	unapi_clock_set_virtual(NULL);
-	assert_int_equal(unapi_context_start(w.r.c, -1), 0);
-	assert_int_equal(wait_ms(-1), 1);
-	assert_int_equal(unapi_context_stop(w.r.c), 0);
-	unapi_clock_set_virtual(&w.r.now);
-	assert_int_equal(w.r.f.polls, 1);
-	receive();
-	assert_int_equal(unapi_epoll_close(second), 0);
 	world_close();
 }
 
@@ -463,19 +211,6 @@ static void last_one_wins(void **state)
 	world_close();
 }
 
-static void expires_in(uint64_t ns)
-{
-	assert_true(w.r.f.n.timer.pending);
-	assert_int_equal(w.r.f.n.timer.expires, w.r.now + ns);
-}
-
-static void open_suspending(uint32_t defer, uint64_t timeout)
-{
-	world_open(defer, timeout);
-	assert_int_equal(unapi_napi_set_irq_suspend_timeout(&w.r.f.n, S), 0);
-	set_params(0, 0, 1);
-}
-
 /* While each wait finds events, no interrupt; when one finds none, a poll and the deferral. */
 static void suspension(void **state)
 {
@@ -533,92 +268,6 @@ static void stalled(void **state)
 	expires_in(T);
 	rig_quiet(&w.r);
 	assert_false(w.r.masked);
-	world_close();
-}
-
-/* Although a wait does not wake the context for its timers, whoever watches the descriptor learns of them. */
-static void stalled_in_another_loop(void **state)
-{
-	struct pollfd pfd = {.events = POLLIN};
-	uint64_t until;
-
-	open_suspending(1, NSEC_PER_MSEC);
-	unapi_clock_set_virtual(NULL);
-	assert_int_equal(unapi_napi_set_irq_suspend_timeout(&w.r.f.n, 5 * NSEC_PER_MSEC), 0);
-	heard_of();
-	w.r.f.backlog = 1;
-	assert_int_equal(wait_ms(-1), 1); /* busy polled, and suspended */
-	assert_true(rig_stats(&w.r).polls_by[UNAPI_CAUSE_APP] > 0);
-	receive();
-	pfd.fd = w.epfd;
-	until = unapi_clock_ns() + 10 * NSEC_PER_SEC;
-	while (!polls_by(UNAPI_CAUSE_WATCHDOG) || w.r.masked) {
-		assert_true(unapi_clock_ns() < until);
-		assert_int_equal(poll(&pfd, 1, 10000), 1);
-		wait_ms(0);
-	}
-	world_close();
-}
-
-static int removed;
-
-static void remove_endpoint(void)
-{
-	if (!removed++)
-		assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_DEL, w.p.fd, NULL), 0);
-}
-
-/* In the busy loop's own poll method: nobody waits for himself, and the context has its timer. */
-static void removed_while_polled(void **state)
-{
-	struct pollfd pfd = {.fd = -1, .events = POLLIN};
-
-	open_suspending(2, NSEC_PER_MSEC);
-	unapi_clock_set_virtual(NULL);
-	heard_of();
-	removed = 0;
-	w.in_poll = remove_endpoint;
-	assert_int_equal(wait_ms(1), 0);
-	w.in_poll = NULL;
-	assert_int_equal(removed, w.r.f.polls - 1);
-	pfd.fd = unapi_context_fd(w.r.c);
-	while (w.r.masked) {
-		assert_int_equal(poll(&pfd, 1, 10000), 1);
-		rig_run(&w.r);
-	}
-	world_close();
-}
-
-static void *wait_long(void *arg)
-{
-	struct epoll_event ev[2];
-
-	*(int *)arg = unapi_epoll_wait(w.epfd, ev, 2, -1);
-	return NULL;
-}
-
-/* By another thread: that does not wait for the end of a long busy loop. */
-static void removed_in_a_long_loop(void **state)
-{
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = 77};
-	int fd = eventfd(0, EFD_NONBLOCK), got = -1;
-	uint64_t nap = 0, before;
-	pthread_t t;
-
-	world_open(2, T);
-	unapi_clock_set_virtual(NULL);
-	assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_ADD, fd, &ev), 0);
-	set_params(INT32_MAX, 0, 1);
-	heard_of();
-	before = polls_by(UNAPI_CAUSE_APP);
-	pthread_create(&t, NULL, wait_long, &got);
-	while (polls_by(UNAPI_CAUSE_APP) < before + 1000)
-		assert_true(napi_nap(&nap, UINT64_MAX));
-	assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_DEL, w.p.fd, NULL), 0);
-	assert_int_equal(eventfd_write(fd, 1), 0);
-	pthread_join(t, NULL);
-	assert_int_equal(got, 1);
-	close(fd);
 	world_close();
 }
 
@@ -765,21 +414,6 @@ static void signals_end_the_round(void **state)
 	sigaction(SIGUSR1, &old, NULL);
 }
 
-/* A deferral's timer that is always due: it is no event, for which the loop would begin anew. */
-static void timers_are_no_events(void **state)
-{
-	world_open(0, 0);
-	unapi_clock_set_virtual(NULL);
-	set_params(0, 0, 1);
-	heard_of();
-	assert_int_equal(unapi_napi_set_defer_hard_irqs(&w.r.f.n, INT32_MAX), 0);
-	assert_int_equal(unapi_napi_set_gro_flush_timeout(&w.r.f.n, 1), 0);
-	assert_int_equal(wait_ms(100), 0);
-	assert_int_equal(polls_by(UNAPI_CAUSE_APP), 1);
-	assert_true(polls_by(UNAPI_CAUSE_REPOLL) > 1);
-	world_close();
-}
-
 static int deadlocks;
 
 static void wait_in_poll(void)
@@ -802,30 +436,14 @@ static void not_from_a_poll(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ordinary_descriptors),
-		cmocka_unit_test(contexts_are_run),
-		cmocka_unit_test(who_adopts),
-		cmocka_unit_test(closed_behind_our_back),
-		cmocka_unit_test(a_thread_is_in_charge),
-		cmocka_unit_test(one_poll),
-		cmocka_unit_test(polls_for_a_time),
-		cmocka_unit_test(no_poll_without_need),
-		cmocka_unit_test(others_end_it),
-		cmocka_unit_test(whole_process),
-		cmocka_unit_test(whom_it_polls),
-		cmocka_unit_test(last_one_wins),
-		cmocka_unit_test(suspension),
-		cmocka_unit_test(stalled),
-		cmocka_unit_test(stalled_in_another_loop),
-		cmocka_unit_test(removed_while_polled),
-		cmocka_unit_test(removed_in_a_long_loop),
-		cmocka_unit_test(resumed_by_close),
-		cmocka_unit_test(without_deferral),
-		cmocka_unit_test(no_suspension),
-		cmocka_unit_test(waits_for_its_time),
-		cmocka_unit_test(signals_are_kept),
-		cmocka_unit_test(signals_end_the_round),
-		cmocka_unit_test(timers_are_no_events),
+		cmocka_unit_test(ordinary_descriptors), cmocka_unit_test(one_poll),
+		cmocka_unit_test(polls_for_a_time),	cmocka_unit_test(no_poll_without_need),
+		cmocka_unit_test(others_end_it),	cmocka_unit_test(whole_process),
+		cmocka_unit_test(whom_it_polls),	cmocka_unit_test(last_one_wins),
+		cmocka_unit_test(suspension),		cmocka_unit_test(stalled),
+		cmocka_unit_test(resumed_by_close),	cmocka_unit_test(without_deferral),
+		cmocka_unit_test(no_suspension),	cmocka_unit_test(waits_for_its_time),
+		cmocka_unit_test(signals_are_kept),	cmocka_unit_test(signals_end_the_round),
 		cmocka_unit_test(not_from_a_poll),
 	};
 
