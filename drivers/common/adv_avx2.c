@@ -104,6 +104,42 @@ INLINE struct adv_run take(const struct adv_desc *d, const uint32_t *bufs, struc
 	return (struct adv_run){i, (sum_of(sums) >> 32) + i};
 }
 
+/* Words of four descriptors as the loops have them, 0 2 | 1 3, whose number is less than @n; the first's is
+ * @from. */
+INLINE __m256i first_of(__m256i words, long long from, uint64_t n)
+{
+	const __m256i at = _mm256_setr_epi64x(from, from + 2, from + 1, from + 3);
+
+	return _mm256_and_si256(words, _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)n), at));
+}
+
+/* How many of eight descriptors are simple, from the first on. */
+INLINE uint64_t good_ones(__m256i x, __m256i y, __m256i bad)
+{
+	const __m256i zero = _mm256_setzero_si256();
+	__m256i good = _mm256_packs_epi32(_mm256_cmpeq_epi64(_mm256_and_si256(x, bad), zero),
+					  _mm256_cmpeq_epi64(_mm256_and_si256(y, bad), zero));
+
+	/* now half words, in the order 0 2 4 6 | 1 3 5 7 */
+	good = _mm256_permutevar8x32_epi32(good, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+	return (uint64_t)__builtin_ctz(~(uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(good)) | 0x100);
+}
+
+INLINE struct adv_run take_part(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
+				const struct adv_take *how, struct unapi_rx_meta *meta, struct adv_run did)
+{
+	const struct taking t = {load(how->look), load(how->least), load(how->headroom)};
+	uint64_t i = did.n, k;
+	__m256i x = take_four(d + i, bufs + i, pkts + i, &t),
+		y = take_four(d + i + 4, bufs + i + 4, pkts + i + 4, &t), sums;
+
+	k = good_ones(x, y, load(how->bad));
+	sums = _mm256_add_epi64(first_of(x, 0, k), first_of(y, 4, k));
+	if (meta)
+		take_eight_meta(d + i, meta + i);
+	return (struct adv_run){i + k, did.bytes + (sum_of(sums) >> 32) + k};
+}
+
 INLINE struct adv_run avx2_take_groups(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
 				       uint32_t n, const struct adv_take *how, struct unapi_rx_meta *none)
 {
@@ -163,9 +199,9 @@ struct putting {
 	__m256i odd, most, sums;
 };
 
-/* Four packets to send, into free slots. */
-INLINE void put_four(struct adv_desc *restrict d, uint32_t *restrict bufs, const struct unapi_pkt *restrict p,
-		     struct putting *h)
+/* Four packets to send, into free slots. Returns their lengths. */
+INLINE __m256i put_four(struct adv_desc *restrict d, uint32_t *restrict bufs,
+			const struct unapi_pkt *restrict p, struct putting *h)
 {
 	/* bytes 4 and 5 of each word: of the lower the offset, of the upper the length, which goes to both
 	 * halves */
@@ -189,7 +225,7 @@ INLINE void put_four(struct adv_desc *restrict d, uint32_t *restrict bufs, const
 	_mm_storeu_si128((__m128i *)bufs, _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(lo, even)));
 	h->odd = _mm256_or_si256(h->odd, _mm256_xor_si256(lo, h->pool));
 	h->most = _mm256_max_epu32(h->most, _mm256_add_epi32(len, _mm256_set1_epi32(-1)));
-	h->sums = _mm256_add_epi64(h->sums, len);
+	return len;
 }
 
 /* Were all simple? */
@@ -202,12 +238,11 @@ INLINE bool put_well(const struct putting *h, const struct adv_put *how)
 	return _mm256_testz_si256(over, over);
 }
 
-INLINE struct adv_run avx2_put_groups(struct adv_desc *restrict d, uint32_t *restrict bufs,
-				      const struct unapi_pkt *restrict p, uint32_t n,
-				      const struct adv_put *restrict how)
+INLINE struct putting putting_by(const struct adv_put *how)
 {
 	const __m256i zero = _mm256_setzero_si256();
-	struct putting h = {
+
+	return (struct putting){
 		.pool = load(how->pool),
 		.step = load(how->stride),
 		.base = load(how->iova),
@@ -216,11 +251,37 @@ INLINE struct adv_run avx2_put_groups(struct adv_desc *restrict d, uint32_t *res
 		.most = zero,
 		.sums = zero,
 	};
+}
+
+/* The last four begin among those that are done, if need be, and make of these what they are already. */
+INLINE struct adv_run put_part(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p, uint32_t n,
+			       const struct adv_put *how, struct adv_run did)
+{
+	struct putting h = putting_by(how);
+	uint64_t i = did.n;
+	__m256i len;
+
+	if (n - i > 4) {
+		h.sums = put_four(d + i, bufs + i, p + i, &h);
+		i += 4;
+	}
+	len = put_four(d + n - 4, bufs + n - 4, p + n - 4, &h);
+	h.sums = _mm256_add_epi64(h.sums, _mm256_sub_epi64(len, first_of(len, 0, i + 4 - n)));
+	if (!put_well(&h, how))
+		return did;
+	return (struct adv_run){n, did.bytes + (uint32_t)sum_of(h.sums)};
+}
+
+INLINE struct adv_run avx2_put_groups(struct adv_desc *restrict d, uint32_t *restrict bufs,
+				      const struct unapi_pkt *restrict p, uint32_t n,
+				      const struct adv_put *restrict how)
+{
+	struct putting h = putting_by(how);
 	uint64_t i = 0, end = n & ~7u, sum = 0;
 
 	for (; i != end; i += 8) {
-		put_four(d + i, bufs + i, p + i, &h);
-		put_four(d + i + 4, bufs + i + 4, p + i + 4, &h);
+		h.sums = _mm256_add_epi64(h.sums, put_four(d + i, bufs + i, p + i, &h));
+		h.sums = _mm256_add_epi64(h.sums, put_four(d + i + 4, bufs + i + 4, p + i + 4, &h));
 		/* gcc would go on in other registers, and move them back each time */
 		__asm__("" : "+x"(h.odd), "+x"(h.most));
 	}
@@ -232,5 +293,5 @@ INLINE struct adv_run avx2_put_groups(struct adv_desc *restrict d, uint32_t *res
 	return (struct adv_run){i, sum};
 }
 
-ADV_FAST(avx2, "avx2", AVX2);
+ADV_FAST(avx2, "avx2", AVX2, take_part, put_part);
 #endif

@@ -37,36 +37,11 @@ void adv_put_how(struct adv_put *how, uint32_t buf, uint32_t max_len)
 	how->max_len = max_len;
 }
 
-/*
- * One by one.
- */
-
-struct adv_run adv_take_rest(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-			     uint32_t n, const struct adv_take *how, struct unapi_rx_meta *meta,
-			     struct adv_run did)
-{
-	uint64_t i = did.n, sum = did.bytes - did.n;
-
-	for (; i < n; i++)
-		if (!adv_take_one(&d[i], bufs[i], &pkts[i], meta ? &meta[i] : NULL, how->max_len, &sum))
-			break;
-	return (struct adv_run){i, sum + i};
-}
-
 void adv_fill_rest(struct adv_desc *d, uint32_t *bufs, const uint32_t *from, uint32_t n,
 		   const struct adv_fill *how)
 {
 	for (uint32_t i = 0; i < n; i++)
 		adv_fill_one(&d[i], &bufs[i], from[i], how);
-}
-
-struct adv_run adv_put_rest(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p, uint32_t n,
-			    const struct adv_put *how, struct adv_run did)
-{
-	for (; did.n < n; did.n++)
-		if (!adv_put_one(&d[did.n], &bufs[did.n], &p[did.n], how, &did.bytes))
-			break;
-	return did;
 }
 
 /*
@@ -169,7 +144,7 @@ out:
 	return (struct adv_run){0, 0};
 }
 
-ADV_FAST(scalar, "scalar", );
+ADV_FAST(scalar, "scalar", , NULL, NULL);
 
 static const struct adv_isa *chosen; /* relaxed: any thread would choose the same */
 

@@ -162,13 +162,50 @@ void adv_take_how(struct adv_take *how, uint32_t max_len);
 void adv_fill_how(struct adv_fill *how, uint64_t iova, uint32_t stride);
 void adv_put_how(struct adv_put *how, uint32_t buf, uint32_t max_len);
 
-/* The rest behind @did, one by one. */
-struct adv_run adv_take_rest(const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts,
-			     uint32_t n, const struct adv_take *how, struct unapi_rx_meta *meta,
-			     struct adv_run did);
+/*
+ * Loops do whole groups, and most bursts end within one. What is left is done by these: of the next ADV_PART
+ * those before the first that is not simple, if there are so many to look at; and the last, less than
+ * ADV_PART, of at least ADV_PART / 2, or none of them. Behind @did.
+ */
+#define ADV_PART 8u
+typedef struct adv_run (*adv_take_part_fn)(const struct adv_desc *d, const uint32_t *bufs,
+					   struct unapi_pkt *pkts, const struct adv_take *how,
+					   struct unapi_rx_meta *meta, struct adv_run did);
+typedef struct adv_run (*adv_put_part_fn)(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p,
+					  uint32_t n, const struct adv_put *how, struct adv_run did);
+
+/* The rest behind @did: by @part where there is one and it pays, and one by one. */
+static inline __attribute__((always_inline)) struct adv_run adv_take_rest(
+	const struct adv_desc *d, const uint32_t *bufs, struct unapi_pkt *pkts, uint32_t n,
+	const struct adv_take *how, struct unapi_rx_meta *meta, struct adv_run did, adv_take_part_fn part)
+{
+	uint64_t i, sum;
+
+	if (part && n - did.n >= ADV_PART && adv_fetch(&d[did.n + 2]) & ADV_RXD_DD)
+		did = part(d, bufs, pkts, how, meta, did);
+	sum = did.bytes - did.n;
+	for (i = did.n; i < n; i++)
+		if (!adv_take_one(&d[i], bufs[i], &pkts[i], meta ? &meta[i] : NULL, how->max_len, &sum))
+			break;
+	return (struct adv_run){i, sum + i};
+}
+
+static inline __attribute__((always_inline)) struct adv_run adv_put_rest(
+	struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p, uint32_t n, const struct adv_put *how,
+	struct adv_run did, adv_put_part_fn part)
+{
+	uint64_t left = n - did.n;
+
+	if (part && left > 2 && left < ADV_PART && n >= ADV_PART / 2)
+		did = part(d, bufs, p, n, how, did);
+	for (; did.n < n; did.n++)
+		if (!adv_put_one(&d[did.n], &bufs[did.n], &p[did.n], how, &did.bytes))
+			break;
+	return did;
+}
+
+/* Handles into descriptors, one by one. */
 void adv_fill_rest(struct adv_desc *d, uint32_t *bufs, const uint32_t *from, uint32_t n,
 		   const struct adv_fill *how);
-struct adv_run adv_put_rest(struct adv_desc *d, uint32_t *bufs, const struct unapi_pkt *p, uint32_t n,
-			    const struct adv_put *how, struct adv_run did);
 
 #endif

@@ -488,23 +488,18 @@ int adv_rx_poll_ready(struct adv_rx_ring *r, uint32_t left, int budget)
 	return budget - (int)left;
 }
 
-int adv_rx_poll_rest(struct adv_rx_ring *r, uint32_t left, int budget, struct adv_run did, uint32_t run)
+int adv_rx_poll_any(struct adv_rx_ring *r, uint32_t left, int budget, struct adv_run did)
 {
-	const struct adv_desc *d = r->desc + r->next;
-	const uint32_t *bufs = r->bufs + r->next;
+	return budget - (int)poll_any(r, left, did);
+}
 
-	if (adv_fetch(d + did.n) & ADV_RXD_DD) {
-		did = r->meta ? adv_take_rest(d, bufs, r->pkts, run, &r->how, r->meta, did)
-			      : adv_take_rest(d, bufs, r->pkts, run, &r->how, NULL, did);
-		if (did.n < run && adv_fetch(d + did.n) & ADV_RXD_DD) /* finished, and not simple */
-			return budget - (int)poll_any(r, left, did);
-	}
-	if (did.n)
-		adv_rx_deliver(r, did);
-	left -= (uint32_t)did.n;
-	if (did.n == run)
-		left = poll_on(r, left);
-	else
-		refill_if_due(r);
-	return budget - (int)left;
+int adv_rx_poll_on(struct adv_rx_ring *r, uint32_t left, int budget)
+{
+	return budget - (int)poll_on(r, left);
+}
+
+int adv_rx_poll_ends(struct adv_rx_ring *r, int work)
+{
+	refill_if_due(r);
+	return work;
 }

@@ -72,8 +72,12 @@ static inline int adv_rx_poll(struct adv_rx_ring *r, int budget)
 
 /* Nothing is ready: refill, and go on if something is then. */
 int adv_rx_poll_ready(struct adv_rx_ring *r, uint32_t left, int budget);
-/* Behind @did simple packets that became records go on one by one up to @run, then with whatever there is. */
-int adv_rx_poll_rest(struct adv_rx_ring *r, uint32_t left, int budget, struct adv_run did, uint32_t run);
+/* Behind @did simple packets that became records there is a finished one that is not simple. */
+int adv_rx_poll_any(struct adv_rx_ring *r, uint32_t left, int budget, struct adv_run did);
+/* What was to be looked at was delivered; there may be more. */
+int adv_rx_poll_on(struct adv_rx_ring *r, uint32_t left, int budget);
+/* Nothing more is finished, @work packets were delivered: refill if that is due. Returns @work. */
+int adv_rx_poll_ends(struct adv_rx_ring *r, int work);
 
 /* @did packets in a row became records. */
 static inline void adv_rx_deliver(struct adv_rx_ring *r, struct adv_run did)

@@ -179,5 +179,5 @@ INLINE struct adv_run sse42_put_groups(struct adv_desc *restrict d, uint32_t *re
 	return (struct adv_run){i, sum};
 }
 
-ADV_FAST(sse42, "sse4.2", SSE42);
+ADV_FAST(sse42, "sse4.2", SSE42, NULL, NULL);
 #endif

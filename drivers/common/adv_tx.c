@@ -379,7 +379,7 @@ static inline uint32_t put_plain(struct adv_tx_ring *t, const struct unapi_pkt *
 }
 
 /* Any records. */
-static unsigned int burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n)
+unsigned int adv_tx_burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n)
 {
 	uint32_t first, i = 0;
 
@@ -427,20 +427,9 @@ static unsigned int burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, uns
 unsigned int adv_tx_burst_prepare(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n)
 {
 	if (!n || (n > t->room && !make_room(t, n)))
-		return burst_any(t, pkts, n);
+		return adv_tx_burst_any(t, pkts, n);
 	note_pool(t, pkts->buf, 0);
 	return t->q.burst(&t->q, pkts, n);
-}
-
-unsigned int adv_tx_burst_rest(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n,
-			       struct adv_run did)
-{
-	did = adv_put_rest(t->desc + t->next, t->bufs + t->next, pkts, n, &t->how, did);
-	if (did.n != n)
-		return burst_any(t, pkts, n); /* once more from the first */
-	stat_add(&t->q.stats.packets, n);
-	stat_add(&t->q.stats.bytes, did.bytes);
-	return adv_tx_finish(t, n);
 }
 
 unsigned int adv_tx_tail_by_call(struct adv_tx_ring *t, uint32_t n)

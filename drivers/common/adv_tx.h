@@ -68,9 +68,8 @@ unsigned int adv_tx_clean(struct unapi_txq *q);
 /* There is no room, or the first packet's pool is not the one that @how is for: see to that, and begin again.
  */
 unsigned int adv_tx_burst_prepare(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n);
-/* Behind @did simple packets go on one by one; */
-unsigned int adv_tx_burst_rest(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n,
-			       struct adv_run did);
+/* They are not all simple: begin again; */
+unsigned int adv_tx_burst_any(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n);
 /* the tail register is not mapped. */
 unsigned int adv_tx_tail_by_call(struct adv_tx_ring *t, uint32_t n);
 

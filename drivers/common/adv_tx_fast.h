@@ -45,10 +45,29 @@ static inline bool adv_tx_knows_pool(const struct adv_tx_ring *t, uint32_t buf)
 	       t->pools_made == READ_ONCE(page_pools_made);
 }
 
+typedef unsigned int (*adv_tx_rest_fn)(struct adv_tx_ring *t, struct unapi_pkt *pkts, unsigned int n,
+				       struct adv_run did);
+
+/* Behind @did simple packets, of @n for which there is room in a row. */
+static inline __attribute__((always_inline)) unsigned int adv_tx_burst_rest_by(struct adv_tx_ring *t,
+									       struct unapi_pkt *pkts,
+									       unsigned int n,
+									       struct adv_run did,
+									       adv_put_part_fn part)
+{
+	did = adv_put_rest(t->desc + t->next, t->bufs + t->next, pkts, n, &t->how, did, part);
+	if (did.n != n)
+		return adv_tx_burst_any(t, pkts, n);
+	stat_add(&t->q.stats.packets, n);
+	stat_add(&t->q.stats.bytes, did.bytes);
+	return adv_tx_finish(t, n);
+}
+
 /* All else is left by a jump, so that this has nothing to save on the stack. */
 static inline __attribute__((always_inline)) unsigned int adv_tx_burst_by(struct unapi_txq *q,
 									  struct unapi_pkt *pkts,
-									  unsigned int n, adv_put_fn put)
+									  unsigned int n, adv_put_fn put,
+									  adv_tx_rest_fn rest)
 {
 	struct adv_tx_ring *t = container_of(q, struct adv_tx_ring, q);
 	struct adv_run did;
@@ -58,7 +77,7 @@ static inline __attribute__((always_inline)) unsigned int adv_tx_burst_by(struct
 		return adv_tx_burst_prepare(t, pkts, n);
 	did = put(t->desc + t->next, t->bufs + t->next, pkts, n, &t->how);
 	if (unlikely(did.n != n))
-		return adv_tx_burst_rest(t, pkts, n, did);
+		return rest(t, pkts, n, did);
 	stat_add(&q->stats.packets, n);
 	stat_add(&q->stats.bytes, did.bytes);
 	return adv_tx_finish(t, n);
