@@ -211,22 +211,20 @@ static int wait_for_events(struct wait *w)
 	return n;
 }
 
-int unapi_epoll_pwait2(int epfd, struct epoll_event *events, int maxevents, const struct timespec *timeout,
-		       const sigset_t *sigmask)
+/* @ep came from ep_get(). */
+static int wait_in(struct eventpoll *ep, struct epoll_event *events, int maxevents,
+		   const struct timespec *timeout, const sigset_t *sigmask)
 {
-	struct eventpoll *ep = ep_get(epfd);
 	struct wait w = {.ep = ep, .events = events, .maxevents = maxevents, .mask = sigmask};
 	int n;
 
-	if (!ep)
-		return epoll_pwait2(epfd, events, maxevents, timeout, sigmask);
 	w.for_ever = !timeout;
 	if (timeout &&
 	    (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= (long)NSEC_PER_SEC)) {
-		n = unapi_fail(EINVAL, "event poll %d: no such timeout", epfd);
+		n = unapi_fail(EINVAL, "event poll %d: no such timeout", ep->epfd);
 	} else if (unapi_in_poll() || napi_this_thread.busy_id) {
 		n = unapi_fail(EDEADLK, "event poll %d: it cannot wait in a poll method or a busy loop",
-			       epfd);
+			       ep->epfd);
 	} else {
 		if (timeout)
 			w.deadline = timeout->tv_sec > INT32_MAX
@@ -244,9 +242,21 @@ int unapi_epoll_pwait2(int epfd, struct epoll_event *events, int maxevents, cons
 	return -1;
 }
 
+int unapi_epoll_pwait2(int epfd, struct epoll_event *events, int maxevents, const struct timespec *timeout,
+		       const sigset_t *sigmask)
+{
+	struct eventpoll *ep = ep_get(epfd);
+
+	return ep ? wait_in(ep, events, maxevents, timeout, sigmask)
+		  : epoll_pwait2(epfd, events, maxevents, timeout, sigmask);
+}
+
 int unapi_epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
 {
 	struct timespec ts = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * (long)NSEC_PER_MSEC};
+	struct eventpoll *ep = ep_get(epfd);
 
-	return unapi_epoll_pwait2(epfd, events, maxevents, timeout < 0 ? NULL : &ts, NULL);
+	/* epoll_pwait2(2) came only with Linux 5.11 */
+	return ep ? wait_in(ep, events, maxevents, timeout < 0 ? NULL : &ts, NULL)
+		  : epoll_wait(epfd, events, maxevents, timeout);
 }

@@ -168,21 +168,19 @@ static void bad_pointers_and_descriptors(void **state)
 	munmap(none, 4096);
 }
 
-/* This process must not call process_vm_readv() and process_vm_writev() any more. */
-static bool forbid_vm(void)
+/* Two system calls answer @err to this process from now on. */
+static bool forbid(unsigned int one, unsigned int other, unsigned int err)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_writev, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, one, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, other, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog prog = {.len = ARRAY_SIZE(code), .filter = code};
 
-	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) &&
-	       process_vm_readv(getpid(), NULL, 0, NULL, 0, 0) < 0 && errno == EPERM;
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
 }
 
 static int in_a_sandbox(char *half)
@@ -190,7 +188,8 @@ static int in_a_sandbox(char *half)
 	struct epoll_params p = {1, 2, 1, 0}, got = {0};
 	int epfd = unapi_epoll_create1(0);
 
-	if (!forbid_vm())
+	if (!forbid(SYS_process_vm_readv, SYS_process_vm_writev, EPERM) ||
+	    process_vm_readv(getpid(), NULL, 0, NULL, 0, 0) >= 0 || errno != EPERM)
 		return 1;
 	if (unapi_epoll_ioctl(epfd, EPIOCSPARAMS, &p) || unapi_epoll_ioctl(epfd, EPIOCGPARAMS, &got) ||
 	    memcmp(&p, &got, sizeof(p)))
@@ -218,6 +217,38 @@ static void bad_pointers_in_a_sandbox(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	munmap(mem, 4096);
+}
+
+static int on_an_old_kernel(void)
+{
+	struct epoll_event ev = {.events = EPOLLIN}, got;
+	int ours = unapi_epoll_create1(0), theirs = epoll_create1(0), fd = eventfd(1, EFD_NONBLOCK);
+	struct timespec wait = {.tv_nsec = 1500000};
+
+	if (!forbid(SYS_epoll_pwait2, SYS_epoll_pwait2, ENOSYS) ||
+	    epoll_pwait2(theirs, &got, 1, &wait, NULL) >= 0 || errno != ENOSYS)
+		return 1;
+	if (unapi_epoll_wait(ours, &got, 1, 1) || unapi_epoll_pwait2(ours, &got, 1, &wait, NULL) ||
+	    unapi_epoll_wait(theirs, &got, 1, 1))
+		return 2;
+	if (unapi_epoll_ctl(ours, EPOLL_CTL_ADD, fd, &ev) || unapi_epoll_ctl(theirs, EPOLL_CTL_ADD, fd, &ev))
+		return 3;
+	if (unapi_epoll_wait(ours, &got, 1, -1) != 1 || unapi_epoll_wait(ours, &got, 1, 1000) != 1 ||
+	    unapi_epoll_pwait2(ours, &got, 1, &wait, NULL) != 1 || unapi_epoll_wait(theirs, &got, 1, -1) != 1)
+		return 4;
+	return 0;
+}
+
+/* Waits are had without epoll_pwait2(), in milliseconds. */
+static void without_pwait2(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(on_an_old_kernel());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* What is no event poll is the kernel's affair. */
@@ -252,6 +283,7 @@ int main(void)
 		cmocka_unit_test(parameters),
 		cmocka_unit_test(bad_pointers_and_descriptors),
 		cmocka_unit_test(bad_pointers_in_a_sandbox),
+		cmocka_unit_test(without_pwait2),
 		cmocka_unit_test(others_are_passed_on),
 	};
 
