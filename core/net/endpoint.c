@@ -34,14 +34,14 @@ static void endpoint_rx(void *arg, struct unapi_pkt *pkts, const struct unapi_rx
 
 	if (id && id != READ_ONCE(e->pollable.napi_id))
 		WRITE_ONCE(e->pollable.napi_id, id);
-	taken = endpoint_put(e, pkts, n);
+	taken = endpoint_put(e, pkts, meta, n);
 	if (taken < n)
 		drop(e, pkts + taken, n - taken);
 }
 
-static int take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t n)
+static int take(struct unapi_endpoint *e, struct unapi_pkt *pkts, struct unapi_rx_meta *meta, uint32_t n)
 {
-	int got = endpoint_take(e, pkts, n);
+	int got = endpoint_take(e, pkts, meta, n);
 
 	if (got < 0)
 		return unapi_fail(-got, "endpoint %d: its first packet has more than %u records",
@@ -69,7 +69,8 @@ static void busy_loop(struct unapi_endpoint *e, bool once)
 		       (uint16_t)(budget ? budget : BUSY_POLL_BUDGET));
 }
 
-int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsigned int n, int flags)
+static int receive(struct unapi_endpoint *e, struct unapi_pkt *pkts, struct unapi_rx_meta *meta,
+		   unsigned int n, int flags)
 {
 	bool wait = !(flags & MSG_DONTWAIT);
 	int got, rc;
@@ -78,12 +79,12 @@ int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsign
 		return unapi_fail(EINVAL, "endpoint %d: flags 0x%x are not known", e->pollable.fd,
 				  (unsigned int)flags);
 	for (;;) {
-		got = take(e, pkts, n);
+		got = take(e, pkts, meta, n);
 		if (got || !n)
 			return got;
 		if (READ_ONCE(e->busy_poll) && READ_ONCE(e->pollable.napi_id) >= NAPI_ID_MIN) {
 			busy_loop(e, !wait);
-			got = take(e, pkts, n);
+			got = take(e, pkts, meta, n);
 			if (__atomic_load_n(&e->reader, __ATOMIC_RELAXED) == ENDPOINT_AWAKE)
 				endpoint_settle(e);
 			if (got)
@@ -102,12 +103,26 @@ int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsign
 	}
 }
 
+int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsigned int n, int flags)
+{
+	return receive(e, pkts, NULL, n, flags);
+}
+
+int unapi_endpoint_recv_meta(struct unapi_endpoint *e, struct unapi_pkt *pkts, struct unapi_rx_meta *meta,
+			     unsigned int n, int flags)
+{
+	if (!e->meta)
+		return unapi_fail(EOPNOTSUPP, "endpoint %d: its device was configured without rx_meta",
+				  e->pollable.fd);
+	return receive(e, pkts, meta, n, flags);
+}
+
 static bool may_wake(struct pollable *p)
 {
 	return endpoint_must_wake(container_of(p, struct unapi_endpoint, pollable));
 }
 
-static struct unapi_endpoint *make(uint32_t size)
+static struct unapi_endpoint *make(uint32_t size, bool meta)
 {
 	struct unapi_endpoint *e = zalloc_lines(sizeof(*e));
 
@@ -118,8 +133,11 @@ static struct unapi_endpoint *make(uint32_t size)
 	e->pollable.fd = -1;
 	e->pollable.may_wake = may_wake;
 	e->ring = calloc(size, sizeof(*e->ring));
-	if (e->ring)
+	e->meta = meta ? calloc(size, sizeof(*e->meta)) : NULL;
+	if (e->ring && (e->meta || !meta))
 		return e;
+	free(e->ring);
+	free(e->meta);
 	free(e);
 	return NULL;
 }
@@ -129,6 +147,7 @@ static void release(struct unapi_endpoint *e)
 	if (e->pollable.fd >= 0)
 		close(e->pollable.fd);
 	free(e->ring);
+	free(e->meta);
 	free(e);
 }
 
@@ -147,7 +166,7 @@ int unapi_endpoint_create(struct net_device *dev, unsigned int q, unsigned int s
 		return unapi_fail(EBUSY, "%s: receive queue %u has an endpoint", dev->name, q);
 	while (room < (size ? size : DEFAULT_SIZE))
 		room *= 2;
-	e = make(room);
+	e = make(room, dev->conf.rx_meta);
 	if (!e)
 		return unapi_fail(ENOMEM, "%s: no memory for an endpoint of %u records", dev->name, room);
 	e->pollable.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

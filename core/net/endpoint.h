@@ -35,6 +35,7 @@ struct unapi_endpoint {
 	/* set once, or slow */
 	uint32_t mask __cacheline_aligned; /* size - 1 */
 	struct unapi_pkt *ring;
+	struct unapi_rx_meta *meta; /* as many, NULL where the device fills none */
 	struct pollable pollable;
 	/* options; relaxed */
 	uint32_t busy_poll; /* SO_BUSY_POLL */
@@ -46,10 +47,12 @@ struct unapi_endpoint {
  * endpoint_ring.c. The filler's: publish the records that there is room for, whole packets, and see that the
  * reader learns of them. Their number.
  */
-uint32_t endpoint_put(struct unapi_endpoint *e, const struct unapi_pkt *pkts, uint32_t n);
-/* The reader's: up to @asked records, whole packets. If they are fewer the descriptor tells of more.
- * -EMSGSIZE: the first packet has more. */
-int endpoint_take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t asked);
+uint32_t endpoint_put(struct unapi_endpoint *e, const struct unapi_pkt *pkts,
+		      const struct unapi_rx_meta *meta, uint32_t n);
+/* The reader's: up to @asked records, whole packets, and into @meta, if that is not NULL, what the endpoint
+ * has of them. If they are fewer the descriptor tells of more. -EMSGSIZE: the first packet has more. */
+int endpoint_take(struct unapi_endpoint *e, struct unapi_pkt *pkts, struct unapi_rx_meta *meta,
+		  uint32_t asked);
 /* Say that it need not be told, as it will look again; then it takes, and settles. False: it has been told.
  */
 bool endpoint_awake(struct unapi_endpoint *e);

@@ -28,7 +28,8 @@ static uint32_t whole(const struct unapi_pkt *pkts, uint32_t mask, uint32_t firs
 	return n;
 }
 
-uint32_t endpoint_put(struct unapi_endpoint *e, const struct unapi_pkt *pkts, uint32_t n)
+uint32_t endpoint_put(struct unapi_endpoint *e, const struct unapi_pkt *pkts,
+		      const struct unapi_rx_meta *meta, uint32_t n)
 {
 	uint32_t size = e->mask + 1, tail = e->tail, i;
 
@@ -40,6 +41,8 @@ uint32_t endpoint_put(struct unapi_endpoint *e, const struct unapi_pkt *pkts, ui
 	}
 	for (i = 0; i < n; i++)
 		e->ring[(tail + i) & e->mask] = pkts[i];
+	for (i = 0; e->meta && i < n; i++)
+		e->meta[(tail + i) & e->mask] = meta[i];
 	if (n) {
 		__atomic_store_n(&e->tail, tail + n, __ATOMIC_SEQ_CST);
 		endpoint_signal(e);
@@ -47,7 +50,8 @@ uint32_t endpoint_put(struct unapi_endpoint *e, const struct unapi_pkt *pkts, ui
 	return n;
 }
 
-int endpoint_take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t asked)
+int endpoint_take(struct unapi_endpoint *e, struct unapi_pkt *pkts, struct unapi_rx_meta *meta,
+		  uint32_t asked)
 {
 	uint32_t head = e->head, i;
 	/* acquire: the records */
@@ -60,6 +64,8 @@ int endpoint_take(struct unapi_endpoint *e, struct unapi_pkt *pkts, uint32_t ask
 	}
 	for (i = 0; i < there; i++)
 		pkts[i] = e->ring[(head + i) & e->mask];
+	for (i = 0; meta && i < there; i++)
+		meta[i] = e->meta[(head + i) & e->mask];
 	/* release: they are copied */
 	if (there)
 		__atomic_store_n(&e->head, head + there, __ATOMIC_RELEASE);

@@ -38,8 +38,8 @@ struct unapi_endpoint;
  *
  * While the device is stopped. When it is full, packets are freed and counted (xstat rx_q<q>_endpoint_drops).
  * Packets that wait keep buffers of the queue's pool: let unapi_dev_conf.pool_extra be no less than @size.
- * What unapi_dev_conf.rx_meta has of them is not kept. -EINVAL no such queue, or too large; -EBUSY started,
- * or the queue has an endpoint; -ENOMEM; -EMFILE.
+ * If the device is configured with rx_meta it keeps that, too. -EINVAL no such queue, or too large; -EBUSY
+ * started, or the queue has an endpoint; -ENOMEM; -EMFILE.
  */
 UNAPI_API int unapi_endpoint_create(struct net_device *dev, unsigned int q, unsigned int size,
 				    struct unapi_endpoint **out);
@@ -75,6 +75,16 @@ UNAPI_API int unapi_endpoint_fd(const struct unapi_endpoint *e);
  */
 UNAPI_API int unapi_endpoint_recv(struct unapi_endpoint *e, struct unapi_pkt *pkts, unsigned int n,
 				  int flags);
+
+/**
+ * unapi_endpoint_recv_meta() - the same, and what unapi_dev_conf.rx_meta has of each record into
+ * @meta[0..n-1]
+ *
+ * Checksum verdict and VLAN tag are in the record itself; this is RSS hash and packet type. -EOPNOTSUPP: the
+ * device was configured without; otherwise as unapi_endpoint_recv().
+ */
+UNAPI_API int unapi_endpoint_recv_meta(struct unapi_endpoint *e, struct unapi_pkt *pkts,
+				       struct unapi_rx_meta *meta, unsigned int n, int flags);
 
 /**
  * unapi_setsockopt(), unapi_getsockopt() - options of an endpoint, by its descriptor

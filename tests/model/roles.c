@@ -148,7 +148,7 @@ void role_fill(void *packets)
 	struct unapi_pkt pkt = {0};
 
 	for (uintptr_t i = 0; i < (uintptr_t)packets; i++)
-		dev.filled += endpoint_put(&dev.endpoint, &pkt, 1);
+		dev.filled += endpoint_put(&dev.endpoint, &pkt, NULL, 1);
 }
 
 void pollable_wake(struct pollable *p)
@@ -167,7 +167,7 @@ void role_receive(void *batch)
 	int n;
 
 	for (;;) {
-		n = endpoint_take(&dev.endpoint, pkts, (uint32_t)(uintptr_t)batch);
+		n = endpoint_take(&dev.endpoint, pkts, NULL, (uint32_t)(uintptr_t)batch);
 		dev.received += (unsigned int)n;
 		if (n < (int)(uintptr_t)batch)
 			epoll_wait(dev.epfd, &ev, 1, -1);
@@ -180,7 +180,8 @@ void role_receive_awake(void *batch)
 	struct unapi_pkt pkts[2];
 
 	if (endpoint_awake(&dev.endpoint)) {
-		dev.received += (unsigned int)endpoint_take(&dev.endpoint, pkts, (uint32_t)(uintptr_t)batch);
+		dev.received +=
+			(unsigned int)endpoint_take(&dev.endpoint, pkts, NULL, (uint32_t)(uintptr_t)batch);
 		if (__atomic_load_n(&dev.endpoint.reader, __ATOMIC_RELAXED) == ENDPOINT_AWAKE)
 			endpoint_settle(&dev.endpoint);
 	}

@@ -100,6 +100,55 @@ static void whole_packets_only(void **state)
 	rig_close(r);
 }
 
+/* What the device says of a record stays with it, round the ring, with drops and without being asked for. */
+static void metadata(void **state)
+{
+	struct unapi_rx_meta meta[16] = {{0}}, got[16];
+	struct unapi_pkt pkts[16];
+	struct page_pool *pool;
+	struct rig *r = &rig;
+	struct rx_queue *q;
+	unsigned int round, i;
+	int n;
+
+	open_dev(r);
+	assert_int_equal(unapi_endpoint_create(r->dev, 0, 8, &r->e), 0);
+	assert_int_equal(unapi_endpoint_recv_meta(r->e, pkts, got, 1, MSG_DONTWAIT), -EOPNOTSUPP);
+	assert_int_equal(unapi_endpoint_destroy(r->e), 0);
+	assert_int_equal(unapi_dev_configure(
+				 r->dev,
+				 &(struct unapi_dev_conf){
+					 .rxq = 1, .txq = 1, .ctx = &r->ctx, .nr_ctx = 1, .rx_meta = true}),
+			 0);
+	assert_int_equal(unapi_endpoint_create(r->dev, 0, 8, &r->e), 0);
+	assert_int_equal(unapi_page_pool_create(64, -1, &pool), 0);
+	q = r->e->rxq;
+	for (round = 0; round < 5; round++) {
+		assert_int_equal(unapi_pkt_alloc_bulk(pool, pkts, 10), 10);
+		for (i = 0; i < 10; i++) {
+			pkts[i].vlan = (uint16_t)(round * 10 + i);
+			pkts[i].flags = 0;
+			meta[i].rss_hash = 1000 + round * 10 + i;
+			meta[i].pkt_info = (uint16_t)~i;
+		}
+		q->rx_fn(q->rx_arg, pkts, meta, 10); /* two do not fit */
+		take(r, 3, 3, round * 10);
+		memset(got, 0, sizeof(got));
+		n = unapi_endpoint_recv_meta(r->e, pkts, got, 16, MSG_DONTWAIT);
+		assert_int_equal(n, 5);
+		for (i = 0; i < 5; i++) {
+			assert_int_equal(got[i].rss_hash, 1000 + pkts[i].vlan);
+			assert_int_equal(got[i].pkt_info, (uint16_t) ~(3 + i));
+		}
+		assert_int_equal(got[5].rss_hash, 0);
+		unapi_pkt_free_bulk(pkts, 5);
+	}
+	assert_int_equal(unapi_endpoint_recv_meta(r->e, pkts, got, 16, MSG_DONTWAIT), 0);
+	assert_int_equal(unapi_page_pool_destroy(pool), 0);
+	assert_int_equal(unapi_dev_start(r->dev), 0);
+	rig_close(r);
+}
+
 static void wrong_use(void **state)
 {
 	struct rig *r = &rig;
@@ -385,6 +434,7 @@ int main(void)
 		cmocka_unit_test(one_write),
 		cmocka_unit_test(full),
 		cmocka_unit_test(whole_packets_only),
+		cmocka_unit_test(metadata),
 		cmocka_unit_test(wrong_use),
 		cmocka_unit_test(queue_goes_away),
 		cmocka_unit_test(destroyed_full),
