@@ -8,7 +8,8 @@
  *
  * Who sleeps looks at timer_next after it has said so (inbox.h); who starts a timer that becomes the earliest
  * publishes timer_next, then looks whether the context may be asleep. So the one or the other acts. The
- * thread that runs the context needs no waking: it looks before it sleeps or leaves.
+ * thread that runs the context needs no waking: it looks before it sleeps or leaves. Nor
+ * does one that minds it (thread.h).
  */
 #include "core/napi/internal.h"
 

@@ -69,7 +69,8 @@ UNAPI_API int unapi_endpoint_fd(const struct unapi_endpoint *e);
  * sleeps; meanwhile it runs the instance's context whenever that has something to do, unless a thread of the
  * library's does.
  *
- * -EMSGSIZE: the first packet has more records than @n (an ordinary one has at most UNAPI_MAX_FRAGS); -EINTR;
+ * -EMSGSIZE: the first packet has more records than @n (an ordinary one has at most UNAPI_MAX_FRAGS); -EINTR
+ * a signal's handler ran while it slept (for one that may come at any time: ppoll(2), and MSG_DONTWAIT here);
  * -ENODEV there are none and its queue is gone; -EDEADLK it would wait in a poll method or a handler; -EINVAL
  * another flag.
  */
