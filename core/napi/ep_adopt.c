@@ -21,13 +21,15 @@ static struct list_head ep_all_contexts = {&ep_all_contexts, &ep_all_contexts}; 
 static __thread const struct ep_context *running;
 static __thread struct ep_context *minding; /* ep_mind() */
 
-static void adopt(struct ep_context *ec)
+static int adopt(struct ep_context *ec)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uintptr_t)ec};
 
-	/* The descriptor is refused only where the application has added it itself, and then runs it. */
-	ec->adopted = !epoll_ctl(ec->ep->epfd, EPOLL_CTL_ADD, ec->ctx->epfd, &ev);
-	WRITE_ONCE(ec->ep->nr_adopted, ec->ep->nr_adopted + ec->adopted);
+	if (epoll_ctl(ec->ep->epfd, EPOLL_CTL_ADD, ec->ctx->epfd, &ev))
+		return errno == EEXIST ? 0 : -errno; /* the application has added it itself, and runs it */
+	ec->adopted = true;
+	WRITE_ONCE(ec->ep->nr_adopted, ec->ep->nr_adopted + 1);
+	return 0;
 }
 
 static void give_up(struct ep_context *ec)
@@ -40,8 +42,8 @@ static void give_up(struct ep_context *ec)
 	WRITE_ONCE(ec->ep->nr_adopted, ec->ep->nr_adopted - 1);
 }
 
-/* Under ep_lock: who is to run @c? */
-static void adopt_again(struct unapi_context *c)
+/* Under ep_lock: who is to run @c? -errno: nobody, as the kernel has no room for one more member. */
+static int adopt_again(struct unapi_context *c)
 {
 	struct ep_context *ec, *first = NULL;
 	bool thread;
@@ -55,12 +57,11 @@ static void adopt_again(struct unapi_context *c)
 		if (thread || !ep_is_open(ec->ep))
 			give_up(ec);
 		else if (ec->adopted)
-			return;
+			return 0;
 		else if (!first)
 			first = ec;
 	}
-	if (first)
-		adopt(first);
+	return first ? adopt(first) : 0;
 }
 
 void eventpoll_context_changed(struct unapi_context *c)
@@ -71,26 +72,35 @@ void eventpoll_context_changed(struct unapi_context *c)
 	pthread_mutex_unlock(&ep_lock);
 }
 
-struct ep_context *ep_context_get(struct eventpoll *ep, struct unapi_context *c)
+int ep_context_get(struct eventpoll *ep, struct unapi_context *c, struct ep_context **out)
 {
 	struct ep_context *ec;
+	int rc;
 
 	list_for_each_entry (ec, &ep->contexts, link) {
 		if (ec->ctx == c) {
 			ec->endpoints++;
-			return ec;
+			*out = ec;
+			return 0;
 		}
 	}
 	ec = calloc(1, sizeof(*ec));
 	if (!ec)
-		return NULL;
+		return -ENOMEM;
 	ec->ep = ep;
 	ec->ctx = c;
 	ec->endpoints = 1;
 	list_add_tail(&ec->link, &ep->contexts);
 	list_add_tail(&ec->all, &ep_all_contexts);
-	adopt_again(c);
-	return ec;
+	rc = adopt_again(c);
+	if (!rc) {
+		*out = ec;
+		return 0;
+	}
+	list_del_init(&ec->link);
+	list_del_init(&ec->all);
+	free(ec);
+	return rc;
 }
 
 /* Under ep_lock. */

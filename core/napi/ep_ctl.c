@@ -185,6 +185,7 @@ static int add_item(struct eventpoll *ep, struct pollable *p)
 {
 	struct ep_item *it = calloc(1, sizeof(*it));
 	struct unapi_context *home = NULL;
+	int rc;
 
 	if (!it)
 		return -ENOMEM;
@@ -192,10 +193,10 @@ static int add_item(struct eventpoll *ep, struct pollable *p)
 		pthread_mutex_lock(&napi_control_lock);
 		home = p->napi->home;
 		pthread_mutex_unlock(&napi_control_lock);
-		it->ec = ep_context_get(ep, home);
-		if (!it->ec) {
+		rc = ep_context_get(ep, home, &it->ec);
+		if (rc) {
 			free(it);
-			return -ENOMEM;
+			return rc;
 		}
 	}
 	it->ep = ep;

@@ -84,7 +84,8 @@ bool ep_busy_poll_on(const struct eventpoll *ep);
 bool ep_busy_poll_over(const struct eventpoll *ep, unsigned long start);
 
 /* ep_adopt.c; under ep_lock */
-struct ep_context *ep_context_get(struct eventpoll *ep, struct unapi_context *c);
+/* -ENOMEM; -ENOSPC and what else epoll_ctl(2) may say */
+int ep_context_get(struct eventpoll *ep, struct unapi_context *c, struct ep_context **out);
 /* Drops the lock while it waits for another thread that runs the context. */
 void ep_context_put(struct ep_context *ec);
 

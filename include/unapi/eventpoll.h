@@ -63,7 +63,7 @@ UNAPI_API int unapi_epoll_close(int epfd);
  *
  * Any thread. An endpoint's descriptor has to be added by this call; others may be by either. A context of
  * which no thread of the library's and no other event poll is in charge is run by this event poll's waits
- * from now on, while it has endpoints of that context. ENOMEM.
+ * from now on, while it has endpoints of that context. ENOMEM and ENOSPC are for that, too.
  */
 UNAPI_API int unapi_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 

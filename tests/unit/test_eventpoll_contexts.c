@@ -2,7 +2,12 @@
 /* Which contexts event polls run, in whose place, and that none is left without its timers. */
 #include "tests/unit/eventpoll_rig.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 /* The wait runs the endpoint's home context: nobody else does. */
 static void contexts_are_run(void **state)
@@ -72,6 +77,53 @@ static void who_adopts(void **state)
 	rig_run(&w.r);
 	assert_int_equal(wait_ms(0), 1);
 	receive();
+	world_close();
+}
+
+/* The kernel has no room for @fd in any epoll from now on, for this process. */
+static bool no_room_for(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)fd, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {.len = ARRAY_SIZE(code), .filter = code};
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
+
+static int add_without_room(int epfd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (!no_room_for(unapi_context_fd(w.r.c)))
+		return 1;
+	if (!unapi_epoll_ctl(epfd, EPOLL_CTL_ADD, w.p.fd, &ev) || errno != ENOSPC)
+		return 2;
+	/* it is not there */
+	return epoll_ctl(epfd, EPOLL_CTL_MOD, w.p.fd, &ev) && errno == ENOENT ? 0 : 3;
+}
+
+/* An endpoint whose context could not be run is refused: its packets would never come. */
+static void no_room_for_the_context(void **state)
+{
+	int epfd, status;
+	pid_t pid;
+
+	world_open(0, 0);
+	assert_int_equal(unapi_epoll_close(w.epfd), 0);
+	w.epfd = -1;
+	epfd = unapi_epoll_create1(0);
+	pid = fork();
+	if (!pid)
+		_exit(add_without_room(epfd));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(unapi_epoll_close(epfd), 0);
 	world_close();
 }
 
@@ -249,9 +301,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contexts_are_run),	   cmocka_unit_test(who_adopts),
-		cmocka_unit_test(closed_behind_our_back),  cmocka_unit_test(a_thread_is_in_charge),
-		cmocka_unit_test(stalled_in_another_loop), cmocka_unit_test(removed_while_polled),
-		cmocka_unit_test(removed_in_a_long_loop),  cmocka_unit_test(timers_are_no_events),
+		cmocka_unit_test(no_room_for_the_context), cmocka_unit_test(closed_behind_our_back),
+		cmocka_unit_test(a_thread_is_in_charge),   cmocka_unit_test(stalled_in_another_loop),
+		cmocka_unit_test(removed_while_polled),	   cmocka_unit_test(removed_in_a_long_loop),
+		cmocka_unit_test(timers_are_no_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
