@@ -70,11 +70,11 @@ UNAPI_API int unapi_epoll_ctl(int epfd, int op, int fd, struct epoll_event *even
 /**
  * unapi_epoll_wait() - epoll_wait(2): up to @maxevents events, waiting for @timeout ms (-1: for ever)
  *
- * Events that are there are returned at once. Otherwise, if busy polling is on and @timeout is not 0, the
- * instance that was heard of last is polled, for busy_poll_usecs or once; then the call sleeps, and the
- * instance is not polled again before it is heard of. receive callbacks may run in here, on this thread.
- * Errors of epoll_wait(2); EDEADLK from a poll method, a busy loop, or a handler of a context that it runs.
- * Kernel: fs/eventpoll.c ep_poll().
+ * Any thread, several at once. Events that are there are returned at once. Otherwise, if busy polling is on
+ * and @timeout is not 0, the instance that was heard of last is polled, for busy_poll_usecs or once; then the
+ * call sleeps, and the instance is not polled again before it is heard of. receive callbacks may run in here,
+ * on this thread. Errors of epoll_wait(2); EDEADLK from a poll method, a busy loop, or a handler of a context
+ * that it runs. Kernel: fs/eventpoll.c ep_poll().
  *
  * Signals are blocked while it busy polls, and answered (EINTR) when it would sleep, as in the kernel. One
  * whose handler has run just before does not interrupt: as with the kernel's call, only a mask
@@ -91,10 +91,11 @@ UNAPI_API int unapi_epoll_pwait2(int epfd, struct epoll_event *events, int maxev
  * unapi_epoll_ioctl() - ioctl_eventpoll(2): EPIOCSPARAMS sets busy polling's parameters, all or none,
  * EPIOCGPARAMS gets them
  *
- * All are 0 at first. Errors, looked for in this order: EBADF no such descriptor; EFAULT not readable, or not
- * writable, memory (no signal); EINVAL @__pad is not 0, busy_poll_usecs above INT32_MAX, prefer_busy_poll
- * above 1, EPERM busy_poll_budget above NAPI_POLL_WEIGHT without CAP_NET_ADMIN. EINVAL for a command that
- * epoll does not have; ENOTTY from other kinds of files. Kernel: fs/eventpoll.c ep_eventpoll_bp_ioctl().
+ * Any thread. All are 0 at first. Errors, looked for in this order: EBADF no such descriptor; EFAULT not
+ * readable, or not writable, memory (no signal); EINVAL @__pad is not 0, busy_poll_usecs above INT32_MAX,
+ * prefer_busy_poll above 1, EPERM busy_poll_budget above NAPI_POLL_WEIGHT without CAP_NET_ADMIN. EINVAL for a
+ * command that epoll does not have; ENOTTY from other kinds of files. Kernel: fs/eventpoll.c
+ * ep_eventpoll_bp_ioctl().
  */
 UNAPI_API int unapi_epoll_ioctl(int fd, unsigned long request, void *argp);
 
