@@ -252,7 +252,7 @@ int ep_run_contexts(struct eventpoll *ep, struct epoll_event *events, int n, boo
 			rc = work;
 		*ran |= work > 0;
 	}
-	return rc ? rc : kept;
+	return kept ? kept : rc; /* events that epoll has given out are not given twice */
 }
 
 int64_t ep_timers_wait(struct eventpoll *ep, int64_t timeout_ns)

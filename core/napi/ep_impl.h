@@ -92,7 +92,7 @@ void ep_context_put(struct ep_context *ec);
 /*
  * ep_adopt.c, without the lock. Take the contexts' descriptors out of @events, which epoll has filled in, and
  * run those contexts; with @all every one that was adopted. Returns the events that are left. *@ran: that
- * delivered packets. -EDEADLK on a thread that is inside a context that it would run.
+ * delivered packets. If none is left, -EDEADLK on a thread that is inside a context that it would run.
  */
 int ep_run_contexts(struct eventpoll *ep, struct epoll_event *events, int n, bool all, bool *ran);
 /*

@@ -177,6 +177,39 @@ static void closed_behind_our_back(void **state)
 	world_close();
 }
 
+static int answers[2];
+
+static void waits_in_handler(struct unapi_source *src)
+{
+	struct epoll_event ev;
+
+	answers[0] = unapi_epoll_wait(w.epfd, &ev, 1, 0);
+	if (answers[0] == 1)
+		assert_int_equal(ev.data.u64, 5);
+	answers[1] = unapi_epoll_wait(w.epfd, &ev, 1, 0) < 0 ? errno : 0;
+	assert_int_equal(eventfd_read(src->fd, &(eventfd_t){0}), 0);
+}
+
+/* In a handler of the context that it would have to run it cannot wait; no event is lost by trying. */
+static void from_a_handler(void **state)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = 5}, got[2];
+	struct unapi_source src = {.fd = eventfd(1, EFD_NONBLOCK), .fn = waits_in_handler};
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	world_open(0, 0);
+	assert_int_equal(unapi_epoll_ctl(w.epfd, EPOLL_CTL_ADD, fd, &ev), 0);
+	assert_int_equal(unapi_context_add_source(w.r.c, &src), 0);
+	rig_run(&w.r);
+	/* whichever of the two calls found the event, it is told of once */
+	assert_int_equal((answers[0] == 1) + unapi_epoll_wait(w.epfd, got, 2, 0), 1);
+	assert_int_equal(answers[1], EDEADLK);
+	unapi_context_del_source(&src);
+	close(src.fd);
+	close(fd);
+	world_close();
+}
+
 static void a_thread_is_in_charge(void **state)
 {
 	int second;
@@ -302,9 +335,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contexts_are_run),	   cmocka_unit_test(who_adopts),
 		cmocka_unit_test(no_room_for_the_context), cmocka_unit_test(closed_behind_our_back),
-		cmocka_unit_test(a_thread_is_in_charge),   cmocka_unit_test(stalled_in_another_loop),
-		cmocka_unit_test(removed_while_polled),	   cmocka_unit_test(removed_in_a_long_loop),
-		cmocka_unit_test(timers_are_no_events),
+		cmocka_unit_test(from_a_handler),	   cmocka_unit_test(a_thread_is_in_charge),
+		cmocka_unit_test(stalled_in_another_loop), cmocka_unit_test(removed_while_polled),
+		cmocka_unit_test(removed_in_a_long_loop),  cmocka_unit_test(timers_are_no_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
