@@ -5,11 +5,13 @@ loses nothing, and mode adaptive does what its load asks for."""
 import json
 import pathlib
 import re
+import sys
 import time
 
-from testpmd import Testpmd, await_true, check, check_nothing_lost, drain, main, sim_stats
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from poll_modes import MODES, all_pairs  # noqa: E402
+from testpmd import Testpmd, await_true, check, check_nothing_lost, drain, main, sim_stats  # noqa: E402
 
-MODES = ["interrupt", "deferred", "threaded", "threaded-busy", "busy", "prefer-busy", "suspend", "adaptive"]
 RATE = 20000
 
 
@@ -91,20 +93,6 @@ def signatures(directory):
     check(re.search(r"Mode: custom, asked for: deferred$", pmd.command("show napi 0"), re.M), "custom")
     check_nothing_lost(drain(pmd, stats)[0])
     check(pmd.quit() == 0, pmd.transcript())
-
-
-def all_pairs():
-    """Each ordered pair of modes once: a closed walk over all of them."""
-    left = {mode: [other for other in MODES if other != mode] for mode in MODES}
-    walk, stack = [], [MODES[0]]
-    while stack:
-        if left[stack[-1]]:
-            stack.append(left[stack[-1]].pop())
-        else:
-            walk.append(stack.pop())
-    pairs = list(zip(walk, walk[1:]))
-    check(len(pairs) == len(set(pairs)) == len(MODES) * (len(MODES) - 1), "every pair, once")
-    return walk
 
 
 def switches(directory):

@@ -11,24 +11,15 @@
 
 #include "core/base/compiler.h"
 #include "drivers/common/adv_isa.h"
+#include "tests/unit/random.h"
 
 #define N      48
 #define ROUNDS 20000
 
-static uint64_t seed;
-
-static uint64_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
 /* One in @n. */
 static bool one_in(unsigned int n)
 {
-	return rnd() % n == 0;
+	return rnd64() % n == 0;
 }
 
 static const char *const names[] = {"avx2", "sse4.2", "scalar"};
@@ -54,12 +45,12 @@ static void for_each_isa(void (*test)(const struct adv_isa *isa))
 /* What a device may have written: mostly simple packets, so that runs are long. */
 static uint64_t written(uint32_t max_len)
 {
-	uint64_t len = 1 + rnd() % max_len, noise = rnd() & ~ADV_LOOK;
+	uint64_t len = 1 + rnd64() % max_len, noise = rnd64() & ~ADV_LOOK;
 
 	if (one_in(20))
-		return rnd();
+		return rnd64();
 	if (one_in(40))
-		len = one_in(2) ? 0 : max_len + 1 + rnd() % 100;
+		len = one_in(2) ? 0 : max_len + 1 + rnd64() % 100;
 	if (one_in(10))
 		len = one_in(2) ? 1 : max_len;
 	noise |= len << ADV_RXD_LEN_SHIFT | ADV_RXD_EOP | ADV_RXD_DD;
@@ -80,8 +71,9 @@ static bool simple_rx(uint64_t hi, uint32_t max_len)
 static void take_one(const struct adv_isa *isa, bool with_meta)
 {
 	static const uint32_t max_lens[] = {1, 60, 1514, 2048, 65535};
-	uint32_t max_len = max_lens[rnd() % ARRAY_SIZE(max_lens)], bufs[N], n = (uint32_t)rnd() % (N + 1), i;
-	struct adv_desc ring[N + 1], *d = ring + rnd() % 2; /* at 16 bytes, and at 32 */
+	uint32_t max_len = max_lens[rnd64() % ARRAY_SIZE(max_lens)], bufs[N], n = (uint32_t)rnd64() % (N + 1),
+		 i;
+	struct adv_desc ring[N + 1], *d = ring + rnd64() % 2; /* at 16 bytes, and at 32 */
 	struct unapi_rx_meta meta[N + 1];
 	struct unapi_pkt pkts[N + 1];
 	struct adv_take how;
@@ -89,8 +81,8 @@ static void take_one(const struct adv_isa *isa, bool with_meta)
 	struct adv_run did;
 
 	for (i = 0; i < N; i++) {
-		d[i] = (struct adv_desc){rnd(), written(max_len)};
-		bufs[i] = (uint32_t)rnd();
+		d[i] = (struct adv_desc){rnd64(), written(max_len)};
+		bufs[i] = (uint32_t)rnd64();
 	}
 	memset(pkts, 0xa5, sizeof(pkts));
 	memset(meta, 0xa5, sizeof(meta));
@@ -127,14 +119,14 @@ static void take(const struct adv_isa *isa)
 static void fill(const struct adv_isa *isa)
 {
 	for (unsigned int round = 0; round < ROUNDS / 10; round++) {
-		uint32_t bufs[N], from[N], n = (uint32_t)rnd() % N, stride = (uint32_t)rnd(), i;
-		uint64_t iova = rnd();
+		uint32_t bufs[N], from[N], n = (uint32_t)rnd64() % N, stride = (uint32_t)rnd64(), i;
+		uint64_t iova = rnd64();
 		struct adv_fill how;
 		struct adv_desc d[N];
 
 		memset(d, 0xa5, sizeof(d));
 		for (i = 0; i < N; i++)
-			from[i] = (uint32_t)rnd();
+			from[i] = (uint32_t)rnd64();
 		memset(bufs, 0xa5, sizeof(bufs));
 		adv_fill_how(&how, iova, stride);
 		isa->fill(d, bufs, from, n, &how);
@@ -151,17 +143,17 @@ static void fill(const struct adv_isa *isa)
 static struct unapi_pkt to_send(uint32_t pool, uint32_t max_len)
 {
 	struct unapi_pkt p = {
-		.buf = pool << UNAPI_POOL_SHIFT | (rnd() & UNAPI_BUF_MASK),
-		.off = (uint16_t)rnd(),
-		.status = (uint32_t)rnd(), /* transmit ignores it, and the tag */
-		.vlan = (uint16_t)rnd(),
-		.len = (uint16_t)(1 + rnd() % max_len),
+		.buf = pool << UNAPI_POOL_SHIFT | (rnd64() & UNAPI_BUF_MASK),
+		.off = (uint16_t)rnd64(),
+		.status = (uint32_t)rnd64(), /* transmit ignores it, and the tag */
+		.vlan = (uint16_t)rnd64(),
+		.len = (uint16_t)(1 + rnd64() % max_len),
 	};
 
 	if (one_in(40))
 		p.len = (uint16_t)(one_in(2) ? 0 : one_in(2) ? max_len : max_len + 1);
 	if (one_in(60))
-		p.buf ^= 1U << (UNAPI_POOL_SHIFT + rnd() % 3);
+		p.buf ^= 1U << (UNAPI_POOL_SHIFT + rnd64() % 3);
 	if (one_in(60))
 		p.flags = one_in(3) ? UNAPI_PKT_MORE : one_in(2) ? UNAPI_PKT_SHARED : UNAPI_PKT_TX_VLAN;
 	return p;
@@ -169,7 +161,7 @@ static struct unapi_pkt to_send(uint32_t pool, uint32_t max_len)
 
 static void make_view(uint32_t pool)
 {
-	uint64_t iova = rnd() >> 8;
+	uint64_t iova = rnd64() >> 8;
 	uint32_t stride = 2112 + pool * 64;
 
 	unapi_pool_views[pool] = (struct unapi_pool_view){
@@ -181,7 +173,7 @@ static void make_view(uint32_t pool)
 
 static void put_one(const struct adv_isa *isa)
 {
-	uint32_t bufs[N + 1], n = 1 + (uint32_t)rnd() % N, pool = (uint32_t)rnd() % 8, i,
+	uint32_t bufs[N + 1], n = 1 + (uint32_t)rnd64() % N, pool = (uint32_t)rnd64() % 8, i,
 			      max_len = one_in(2) ? 1522 : 65534;
 	struct unapi_pool_view *v;
 	struct unapi_pkt p[N];

@@ -9,6 +9,7 @@
  * the ring filled; one that does not has left the device a quarter of the ring.
  */
 #include "tests/unit/adv_fake.h"
+#include "tests/unit/random.h"
 
 #include "drivers/common/adv_rx.h"
 
@@ -55,16 +56,6 @@ struct rig {
 	bool goes_on, floods; /* the device, while a callback runs */
 	char *low, *high;     /* the stack in callbacks */
 };
-
-static uint64_t seed;
-
-static uint32_t rnd(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16) % below;
-}
 
 static uint8_t *place_of(struct rig *g, uint32_t buf)
 {

@@ -10,6 +10,7 @@
  * room.
  */
 #include "tests/unit/adv_fake.h"
+#include "tests/unit/random.h"
 
 #include "drivers/common/adv_tx.h"
 
@@ -43,16 +44,6 @@ struct rig {
 	uint32_t n;
 	uint64_t packets, bytes, errors;
 };
-
-static uint64_t seed;
-
-static uint32_t rnd(uint32_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16) % below;
-}
 
 static void rig_up(struct rig *g, uint32_t size, unsigned int odd)
 {

@@ -2,24 +2,16 @@
 """Every change from one poll mode to another while traffic flows: no frame is lost or late, no interrupt is left behind.
 Traffic has to flow in every mode, so a switch that strands a queue cannot go unseen."""
 
-from rig import check, check_nothing_lost, log, main
-from testpmd import RING, Testpmd, bind
+import pathlib
+import sys
 
-MODES = ["interrupt", "deferred", "threaded", "threaded-busy", "busy", "prefer-busy", "suspend", "adaptive"]
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from poll_modes import all_pairs  # noqa: E402
+from rig import check, check_nothing_lost, log, main  # noqa: E402
+from testpmd import RING, Testpmd, bind  # noqa: E402
+
 QUEUES = 4
 FLOWS = 16
-
-
-def all_pairs():
-    """Each ordered pair of modes once: a closed walk over all of them."""
-    left = {mode: [other for other in MODES if other != mode] for mode in MODES}
-    walk, stack = [], [MODES[0]]
-    while stack:
-        if left[stack[-1]]:
-            stack.append(left[stack[-1]].pop())
-        else:
-            walk.append(stack.pop())
-    return walk
 
 
 def switching(guest):
